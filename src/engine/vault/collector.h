@@ -7,6 +7,8 @@
 #pragma once
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,6 +19,7 @@
 #include "engine/vault/commit_log.h"
 #include "engine/vault/index.h"
 #include "engine/vault/lease.h"
+#include "engine/vault/manifest.h"
 
 namespace coffer::vault {
 
