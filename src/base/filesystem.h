@@ -59,7 +59,8 @@ struct DirectoryEntry {
   FileType type = FileType::kOther;
 };
 
-/// An open directory. Paths are relative to it (see above). Safe from many threads at once.
+/// An open directory. Paths are relative to it (see above). Safe from many threads at once. The `mode` of what is
+/// created is exact, whatever the umask.
 class Directory {
  public:
   virtual ~Directory() = default;
@@ -73,7 +74,7 @@ class Directory {
   /// A file without a name (O_TMPFILE); gone when closed unless linked. Falls back to a random ".tmp-" name that is
   /// unlinked at once where the file system has no O_TMPFILE, in which case link() is kUnavailable.
   virtual Result<std::unique_ptr<File>> create_unnamed(uint32_t mode) = 0;
-  /// Gives an unnamed file of this directory its name. kAlreadyExists leaves the old one alone.
+  /// Gives an unnamed file of this directory its name (or a named one a second). kAlreadyExists leaves the old one alone.
   virtual Status link(File& unnamed, std::string_view relative) = 0;
 
   virtual Result<std::unique_ptr<Directory>> open_directory(std::string_view relative) = 0;
@@ -126,8 +127,10 @@ class PosixFileSystem final : public FileSystem {
 
 /// kInvalidArgument unless `path` is a relative path as defined at the top, of at most 4000 bytes.
 Status check_relative_path(std::string_view path);
-/// The Error for an errno value: ENOENT kNotFound, EEXIST kAlreadyExists, EACCES/EPERM kPermissionDenied,
-/// ENOSPC/EDQUOT/EFBIG/EMFILE kResourceExhausted, EXDEV/ELOOP kInvalidArgument, EIO kUnavailable, others kInternal.
+/// The Error for an errno value, with advice where there is some: ENOENT/ENOTDIR kNotFound, EEXIST kAlreadyExists,
+/// EACCES/EPERM/EROFS kPermissionDenied, ENOSPC/EDQUOT/EFBIG/EMFILE/ENFILE/ENOMEM kResourceExhausted,
+/// EXDEV/ELOOP/ENAMETOOLONG/EISDIR kInvalidArgument, ENOTEMPTY/EBUSY/ENOSYS kFailedPrecondition,
+/// EIO/ESTALE/ETIMEDOUT kUnavailable, others kInternal.
 Error error_from_errno(int error_number, std::string_view doing);
 
 }  // namespace coffer

@@ -24,10 +24,13 @@ struct Fault {
   ErrorCode code = ErrorCode::kUnavailable;
 };
 
-/// Stands for kill -9: unwinds to the test, which then looks at what is left in the store.
+/// Stands for kill -9: unwinds to the test, which then looks at what is left in the store. The dead do nothing more: a
+/// later call through the same FaultyStore (a destructor's, another thread's) fails and leaves the inner store alone.
 struct SimulatedCrash {};
 
-/// Wraps `inner` (borrowed). `decide` is asked before each call with its number (from 1), operation and key.
+/// Wraps `inner` (borrowed). `decide` is asked before each call with its number (from 1), operation and key (the prefix
+/// of a listing), from as many threads as call the store. A fault that does not fit the operation changes nothing; an
+/// "after" fault of a call that fails by itself gives way to that failure.
 class FaultyStore final : public ObjectStore {
  public:
   using Decide = std::function<std::optional<Fault>(uint64_t call, Operation operation, std::string_view key)>;
@@ -44,10 +47,19 @@ class FaultyStore final : public ObjectStore {
   Status remove(const Context&, std::string_view key) override;
 
  private:
-  std::optional<Fault> next(Operation operation, std::string_view key);
+  struct Numbered {
+    uint64_t call = 0;
+    std::optional<Fault> fault;
+  };
+  Numbered next(Operation operation, std::string_view key);
+  [[noreturn]] void crash();
+  template <class Call>
+  auto with_fault(const std::optional<Fault>& fault, uint64_t call, std::string_view key, Call operation)
+      -> decltype(operation());
   ObjectStore& inner_;
   Decide decide_;
   std::atomic<uint64_t> calls_{0};
+  std::atomic<bool> crashed_{false};
 };
 
 }  // namespace coffer::store

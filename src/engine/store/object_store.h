@@ -1,6 +1,7 @@
 // ObjectStore: a flat space of named, immutable byte strings. The narrow waist between the vault and any storage.
 //
-// Vocabulary. key: '/'-separated, characters [A-Za-z0-9._-/], no empty component, "." or "..", at most 512 bytes.
+// Vocabulary. key: '/'-separated, characters [A-Za-z0-9._-/], no empty component, "." or "..", at most 512 bytes (255 a
+// component), no component beginning with ".tmp-". No key may be a folder of another ("a" and "a/b"): kInvalidArgument.
 // put: creates, never replaces. A listing may lag behind put() and remove(), so deletion is never decided from it.
 #pragma once
 #include <cstdint>
