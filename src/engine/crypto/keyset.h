@@ -23,7 +23,7 @@ namespace coffer::crypto {
 struct KeySlot {
   std::string type;    // "key-file", "passphrase", "kms"
   std::string name;    // chosen by the user, unique in the keyset: "officer", "site-b"
-  Bytes parameters;    // scrypt cost and salt; KMS ARN and context; empty for key files
+  Bytes parameters;    // the salt; scrypt cost and salt; KMS ARN and context
   Bytes wrapped;       // the wrapped root
 };
 

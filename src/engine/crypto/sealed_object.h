@@ -44,6 +44,9 @@ uint64_t sealed_size(uint64_t plain_size, uint8_t segment_log2 = 16);
 /// The whole sealed object. A fresh salt is drawn from `entropy` by every call: never two plaintexts under one salt.
 /// `root` is kRootSize bytes.
 Bytes seal(ByteView root, const SealParameters& parameters, ByteView plain, Entropy& entropy);
+/// The same into `sealed`, whose old contents go and whose memory is used again: for megabytes, the page faults of fresh
+/// memory cost more than the encryption. `plain` may not lie in `sealed`.
+void seal_into(Bytes& sealed, ByteView root, const SealParameters& parameters, ByteView plain, Entropy& entropy);
 /// The same with a given salt; only for test vectors.
 Bytes seal_with_salt(ByteView root, const SealParameters& parameters, ByteView plain, ByteView salt32);
 
