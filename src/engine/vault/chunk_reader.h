@@ -8,13 +8,14 @@
 
 namespace coffer::vault {
 
-/// Opened packs, shared by the readers of a job; bounded number. Thread-safe.
+/// Opened packs, shared by the readers of a job; bounded number. Thread-safe. Packs are read by ranges, not mapped: a mapping
+/// of hundreds of packs would count as resident memory.
 class PackCache {
  public:
   PackCache(const Vault& vault, size_t packs_max = 256);
   ~PackCache();
   /// kCorruption or kNotFound naming the pack's key.
-  Result<std::shared_ptr<const Vault::OpenObject>> open(const Context& context, const PackId& id);
+  Result<std::shared_ptr<const crypto::SealedReader>> open(const Context& context, const PackId& id);
 
  private:
   struct State;

@@ -22,7 +22,7 @@ Result<Compression> parse_compression(std::string_view text);
 struct WriteOptions {
   Compression compression;
   uint32_t frame_size_bytes = 512 << 10;   // plain bytes gathered into one frame
-  uint64_t pack_size_bytes = 16 << 20;     // sealed bytes after which a pack is published
+  uint64_t pack_size_bytes = 8 << 20;      // sealed bytes after which a pack is published
   size_t index_flush_entries = 128 << 10;  // new chunks after which an index object is written
 };
 
@@ -36,14 +36,14 @@ struct WriteTotals {
 struct WrittenPack {
   PackId id{};
   uint64_t sealed_size_bytes = 0;
-  crypto::Digest256 sha256{};
+  crypto::Digest256 digest{};   // sealed_digest()
 };
 
 /// Shared by the writers of one backup. Chunks in packs named in `doomed` (tombstoned) are never adopted.
 class WriteSession {
  public:
   /// `vault`, `index` and `budget` are borrowed and outlive the session.
-  WriteSession(const Vault& vault, IndexSet& index, ByteBudget& budget, WriteOptions options, std::set<PackId> doomed);
+  WriteSession(const Context& context, const Vault& vault, IndexSet& index, ByteBudget& budget, WriteOptions options, std::set<PackId> doomed);
   ~WriteSession();
   WriteSession(const WriteSession&) = delete;
   WriteSession& operator=(const WriteSession&) = delete;
@@ -60,8 +60,9 @@ class WriteSession {
   std::unique_ptr<State> state_;
 };
 
-/// One task's pipeline end: chunk -> dedup -> frame -> compress, verify -> pack -> seal, verify -> put, read back.
-/// The pack under way is private to the writer, so writers never wait for each other but on the dedup table.
+/// One task's pipeline end: chunk -> dedup -> frame -> compress, verify -> pack -> seal, verify; the session's own tasks put
+/// sealed packs and read them back, so that a worker does not wait for the disk. The pack under way is private to the writer:
+/// writers wait for each other only on the dedup table, and for the store when it is the slowest part.
 class ChunkWriter {
  public:
   explicit ChunkWriter(WriteSession& session);
