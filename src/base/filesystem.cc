@@ -16,6 +16,7 @@
 #include <system_error>
 
 #include "base/entropy.h"
+#include "base/fd.h"
 
 namespace coffer {
 
@@ -108,38 +109,10 @@ namespace {
 constexpr int kFileFlags = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;  // O_NONBLOCK: a FIFO must not hold us
 constexpr int kDirectoryFlags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 
-class Fd {
- public:
-  Fd() = default;
-  explicit Fd(int fd) : fd_(fd) {}
-  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Fd& operator=(Fd&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Fd() {
-    if (fd_ >= 0) ::close(fd_);  // never repeated: Linux has released the number also after EINTR
-  }
-  [[nodiscard]] int get() const { return fd_; }
-  [[nodiscard]] bool valid() const { return fd_ >= 0; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_ = -1;
-};
-
 // For the errno of the call just made. Takes views, so that nothing allocates (and changes errno) before it is read.
 Error last_error(std::string_view doing, std::string_view path) {
   const int error_number = errno;
   return error_from_errno(error_number, std::string(doing) + " " + std::string(path));
-}
-
-template <class Call>
-auto retry_interrupted(Call call) {
-  for (;;) {
-    auto result = call();
-    if (result != -1 || errno != EINTR) return result;
-  }
 }
 
 // The one call that resolves names of more than one component.
