@@ -56,6 +56,8 @@ class IndexSet {
   virtual Status add(const Context& context, const crypto::ObjectId& id) = 0;
   [[nodiscard]] virtual std::vector<crypto::ObjectId> ids() const = 0;
   [[nodiscard]] virtual const std::vector<std::string>& damaged() const = 0;
+  /// The packs that all of them cover.
+  virtual Result<std::vector<IndexedPack>> packs() const = 0;
   virtual Status visit_all(const std::function<Status(const IndexEntry&)>& each) const = 0;  // index by index
   [[nodiscard]] virtual uint64_t count() const = 0;
 };
