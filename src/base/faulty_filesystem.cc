@@ -87,6 +87,9 @@ class FaultyFile final : public File {
   Status set_mode(uint32_t mode) override {
     return owner_.with_fault("set_mode", path_, [&] { return inner_->set_mode(mode); });
   }
+  Status set_owner(uint32_t uid, uint32_t gid) override {
+    return owner_.with_fault("set_owner", path_, [&] { return inner_->set_owner(uid, gid); });
+  }
   Status set_mtime(int64_t mtime_ns) override {
     return owner_.with_fault("set_mtime", path_, [&] { return inner_->set_mtime(mtime_ns); });
   }
@@ -171,6 +174,9 @@ class FaultyDirectory final : public Directory {
   }
   Status set_mode(std::string_view relative, uint32_t mode) override {
     return with_fault("set_mode", relative, [&] { return inner_->set_mode(relative, mode); });
+  }
+  Status set_owner(std::string_view relative, uint32_t uid, uint32_t gid) override {
+    return with_fault("set_owner", relative, [&] { return inner_->set_owner(relative, uid, gid); });
   }
   Status sync(std::string_view relative) override {
     return synced("sync", relative, [&] { return inner_->sync(relative); });

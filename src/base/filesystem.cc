@@ -242,6 +242,10 @@ class PosixFile final : public File {
     return done_or_failed(::fchmod(fd_.get(), static_cast<mode_t>(mode)), "setting the mode of");
   }
 
+  Status set_owner(uint32_t uid, uint32_t gid) override {
+    return done_or_failed(::fchown(fd_.get(), uid, gid), "setting the owner of");
+  }
+
   Status set_mtime(int64_t mtime_ns) override {
     int64_t seconds = mtime_ns / 1'000'000'000, nanoseconds = mtime_ns % 1'000'000'000;
     if (nanoseconds < 0) nanoseconds += 1'000'000'000, --seconds;
@@ -450,6 +454,13 @@ class PosixDirectory final : public Directory {
   Status remove_directory(std::string_view relative) override {
     COFFER_TRY(Parent parent, open_parent(relative));
     return done_or_failed(::unlinkat(parent.fd(), parent.name.c_str(), AT_REMOVEDIR), "removing", relative);
+  }
+
+  Status set_owner(std::string_view relative, uint32_t uid, uint32_t gid) override {
+    COFFER_CHECK_OK(check_relative_path(relative));
+    Fd fd = open_beneath(fd_.get(), std::string(relative).c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (!fd.valid() || ::fchownat(fd.get(), "", uid, gid, AT_EMPTY_PATH) != 0) return failed("setting the owner of", relative);
+    return ok_status();
   }
 
   Status set_mode(std::string_view relative, uint32_t mode) override {

@@ -51,6 +51,7 @@ class File {
   virtual Result<FileStat> stat() = 0;
   virtual Status set_mode(uint32_t mode) = 0;
   virtual Status set_mtime(int64_t mtime_ns) = 0;
+  virtual Status set_owner(uint32_t uid, uint32_t gid) = 0;  // only root may give files away
   virtual Result<std::unique_ptr<MappedFile>> map() = 0;
 };
 
@@ -92,6 +93,7 @@ class Directory {
   virtual Status remove_file(std::string_view relative) = 0;       // kNotFound when it is not there; also removes a symlink
   virtual Status remove_directory(std::string_view relative) = 0;  // must be empty
   virtual Status set_mode(std::string_view relative, uint32_t mode) = 0;
+  virtual Status set_owner(std::string_view relative, uint32_t uid, uint32_t gid) = 0;  // of a link: the link's own
   /// fsync of one directory ("" = this one).
   virtual Status sync(std::string_view relative) = 0;
   /// syncfs(2): everything of the file system that holds this directory.
