@@ -84,6 +84,9 @@ class Vault {
   [[nodiscard]] std::string place(std::string_view key) const;
   [[nodiscard]] ChunkId chunk_id(ByteView plain) const;
 
+  /// The sealed bytes of an object for `key`, opened again and compared (rule R11); nothing is stored. kCorruption when this
+  /// machine cannot be trusted. For callers that must tell their own object from an equal one of somebody else.
+  Result<Bytes> seal_for(std::string_view key, crypto::ObjectKind kind, ByteView plain, const crypto::ObjectId& object_id = {}) const;
   /// Seals, opens and compares (decode before upload), puts, reads back and compares. On success it is durable and whole.
   /// `object_id` is zero unless the object has one. kAlreadyExists as put().
   Status put_sealed(const Context& context, std::string_view key, crypto::ObjectKind kind, ByteView plain,
@@ -97,9 +100,13 @@ class Vault {
   };
   Result<OpenObject> open_sealed_view(const Context& context, std::string_view key, crypto::ObjectKind kind) const;
 
-  /// Writes the next generation of the current keyset with one slot more; proves the new slot by opening it.
+  /// Writes the next generation of the current keyset with one slot more; proves the new slot by opening it. kAlreadyExists
+  /// when the name is taken, kConflict when somebody else changed the keys at the same time. keysets() stays as it was at open().
   Status add_slot(const Context& context, const NewSlot& slot);
-  /// The next generation without the slot. Refuses to remove the last; kNotFound when there is no such name.
+  /// The next generation without the slot; once it was read back, all older generations are removed, so that the wrap of the
+  /// removed slot is gone from the store. Refuses to remove the last slot; kNotFound when there is no such name.
+  /// This does not take back knowledge: who held the slot's key and read the vault before may have kept the root, or a copy
+  /// of the old keyset. Only a new epoch keeps what is written from then on from them.
   Status remove_slot(const Context& context, const std::string& name);
 
  private:
