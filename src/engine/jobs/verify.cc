@@ -55,12 +55,17 @@ class Findings {
   std::map<std::string, Found> by_object_;
 };
 
-// What was found good already, so that what points share is read once. Thread-safe.
+// What was found good already, so that what points share is read once. Damage is never remembered here: each point that needs
+// a damaged object must find it by itself. Thread-safe.
 class SeenBlocks {
  public:
-  bool first_time(const ChunkId& block) {
+  bool block_known(const ChunkId& block) {
     std::lock_guard lock(mutex_);
-    return blocks_.insert(block).second;
+    return blocks_.contains(block);
+  }
+  void block_good(const ChunkId& block) {
+    std::lock_guard lock(mutex_);
+    blocks_.insert(block);
   }
   // Groups are told apart by 128 bits of SHA-256 over their encoding. Beyond the bound nothing is skipped any more.
   bool group_known(const PageGroup& group) {
@@ -224,7 +229,8 @@ Status Verifier::work(const Context& context, const std::string& point_id, Chann
   while (auto unit = units.pop(context)) {
     const uint64_t block_size = std::min<uint64_t>(kMapBlockSpan, unit->entry->size_bytes - unit->block * kMapBlockSpan);
     const ChunkId& block_id = (*unit->refs)[unit->block].id;
-    if (unit->entry->map_kind != MapKind::kInline && !seen_.first_time(block_id)) {
+    const bool has_id = unit->entry->map_kind != MapKind::kInline;
+    if (has_id && seen_.block_known(block_id)) {
       env_.progress.advance(block_size);
       continue;
     }
@@ -233,15 +239,18 @@ Status Verifier::work(const Context& context, const std::string& point_id, Chann
       COFFER_CHECK_OK(damage_is_a_finding(std::move(block).error(), "points/" + point_id + "/manifest", point_id));
       continue;
     }
+    bool good = true;
     for (const PageGroup& group : *block) {
       if (!many_points_ || !seen_.group_known(group)) {
         pages_ += group.page_count();
         auto s = reader.read_group(context, group, MutableByteView(buffer).first(group.size_bytes));
         if (s.ok() && many_points_) seen_.group_good(group);
+        good = good && s.ok();
         if (!s.ok()) COFFER_CHECK_OK(damage_is_a_finding(std::move(s).error().in(unit->entry->path), "points/" + point_id + "/manifest", point_id));
       }
       env_.progress.advance(group.size_bytes);
     }
+    if (good && has_id) seen_.block_good(block_id);
   }
   return context.check();
 }
