@@ -76,6 +76,9 @@ Error none_opens(const Keyset& keyset, const std::string& type) {
 
 }  // namespace
 
+// magic 8, version u16, key_id 16, epoch u16, vault uuid (text), created u64 in microseconds, generation u32, key_check
+// 32, slot count u16, then per slot its type, name, parameters and wrapped root (text), then the mac 32. Integers are
+// big-endian; (text) is a u16 length and that many bytes. The mac covers everything before it.
 Bytes encode_keyset(const Keyset& keyset, ByteView root) {
   COFFER_ASSERT(root.size() == kRootSize);
   COFFER_ASSERT(!fault_of(keyset));
@@ -174,7 +177,9 @@ Result<Secret> unlock_keyset(const Keyset& keyset, ByteView bytes, SlotKey& key)
       COFFER_CHECK_OK(check_keyset(bytes, root->view()));
       return root;
     }
-    if (root.code() != ErrorCode::kUnauthenticated && !trouble) trouble = std::move(root).error();
+    if (root.code() != ErrorCode::kUnauthenticated && !trouble) {
+      trouble = std::move(root).error().in("opening the keyset's slot \"" + slot.name + "\"");
+    }
   }
   if (trouble) return *std::move(trouble);
   return none_opens(keyset, type);

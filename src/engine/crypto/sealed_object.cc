@@ -266,7 +266,7 @@ Status SealedReader::State::read_segments(uint64_t offset, MutableByteView out) 
   }
 
   GcmOpener opener(object.keys.key());
-  const uint64_t batch_count = std::max<uint64_t>(1, kFetchSizeMax / segment_size);
+  const uint64_t batch_count = std::max<uint64_t>(1, kFetchSizeMax / (segment_size + kSealedTagSize));
   while (index < end_index) {
     uint64_t batch_end = std::min(end_index, index + batch_count);
     uint64_t begin_offset = layout().sealed_offset_of(index);
