@@ -187,6 +187,9 @@ class FaultyDirectory final : public Directory {
   Result<uint64_t> free_bytes() override {
     return with_fault("free_bytes", "", [&] { return inner_->free_bytes(); });
   }
+  Result<uint64_t> free_files() override {
+    return with_fault("free_files", "", [&] { return inner_->free_files(); });
+  }
 
   static OpenedDirectory wrap(FaultyFileSystem& owner, OpenedDirectory opened) {
     if (!opened.ok()) return opened;

@@ -492,6 +492,13 @@ class PosixDirectory final : public Directory {
     return uint64_t{st.f_bavail} * st.f_frsize;
   }
 
+  Result<uint64_t> free_files() override {
+    struct statvfs st;
+    if (retry_interrupted([&] { return ::fstatvfs(fd_.get(), &st); }) != 0)
+      return last_error("asking for the free inodes of", path_);
+    return st.f_files == 0 ? UINT64_MAX : uint64_t{st.f_favail};
+  }
+
  private:
   // The directory that holds the last component: our own, or one opened beneath it.
   struct Parent {

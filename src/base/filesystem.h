@@ -100,6 +100,8 @@ class Directory {
   virtual Status sync_filesystem() = 0;
   /// Free bytes for an unprivileged writer.
   virtual Result<uint64_t> free_bytes() = 0;
+  /// Files that may still be made (free inodes); UINT64_MAX where the file system has no such limit.
+  virtual Result<uint64_t> free_files() = 0;
 };
 
 /// The entry point. Absolute and process-relative paths are allowed here and only here.
