@@ -19,6 +19,10 @@ void TaskGroup::spawn(std::function<Status()> task) {
         return task();
       } catch (const std::exception& e) {
         return Error{ErrorCode::kInternal, e.what(), "this is a defect of coffer: please report it with this text"};
+      } catch (...) {
+        std::lock_guard lock(mutex_);
+        if (!foreign_exception_) foreign_exception_ = std::current_exception();
+        return Error{ErrorCode::kCancelled, "another task ended this one", {}};
       }
     }();
     if (status.ok()) return;
@@ -36,6 +40,7 @@ Status TaskGroup::wait() {
   for (auto& t : threads_) t.join();
   threads_.clear();
   std::lock_guard lock(mutex_);
+  if (foreign_exception_) std::rethrow_exception(foreign_exception_);
   if (first_error_) return *first_error_;
   return ok_status();
 }

@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <optional>
@@ -15,7 +16,8 @@
 namespace coffer {
 
 /// Joins its tasks before its scope ends. The first failure stops the others (through `context()`) and reaches the
-/// owner from `wait()`. An exception in a task becomes kInternal.
+/// owner from `wait()`. A std::exception in a task becomes kInternal; anything else that is thrown (a simulated crash)
+/// is thrown again by `wait()`.
 class TaskGroup {
  public:
   explicit TaskGroup(const Context& parent) : context_(parent.with_stop(stop_)) {}
@@ -36,6 +38,7 @@ class TaskGroup {
   Context context_;
   std::mutex mutex_;
   std::optional<Error> first_error_;
+  std::exception_ptr foreign_exception_;
   std::vector<std::thread> threads_;
 };
 
