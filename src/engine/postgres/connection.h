@@ -46,12 +46,35 @@ class Connection {
     std::function<void(std::string_view severity, std::string_view text)> on_notice;
   };
   /// The error that ended the command, if any, comes after all events. `sqlstate` of it is put there when not null.
-  virtual Status copy_out(const Context& context, const std::string& command, const CopyEvents& events, std::string* sqlstate) = 0;
+  virtual Status copy_out(const Context& context, const std::string& command, const CopyEvents& events,
+                          std::string* sqlstate) = 0;
+
+  /// The same one event at a time, for callers that pull: begin_copy(), then next_copy_event() until kEnd or an error.
+  /// `data` is valid until the next call on this connection. The connection does nothing else meanwhile.
+  struct CopyEvent {
+    enum class Kind { kRows, kCopyBegin, kCopyData, kEnd };
+    Kind kind = Kind::kEnd;
+    Rows rows;
+    ByteView data;
+  };
+  using NoticeSink = std::function<void(std::string_view severity, std::string_view text)>;
+  virtual Status begin_copy(const Context& context, const std::string& command) = 0;
+  virtual Result<CopyEvent> next_copy_event(const Context& context, const NoticeSink& on_notice, std::string* sqlstate) = 0;
 };
+
+/// Limits on what a server may send: beyond them a notice is cut, all else ends the connection with kResourceExhausted.
+inline constexpr size_t kNoticeSizeMax = size_t{8} << 10;
+inline constexpr size_t kErrorTextSizeMax = size_t{2} << 10;
+inline constexpr size_t kCopyDataSizeMax = size_t{16} << 20;    // one CopyData message
+inline constexpr size_t kResultSizeMax = size_t{256} << 20;     // the rows of one query
 
 /// `conninfo` is a libpq connection string or URI. TCP keepalives on, application_name=coffer unless given; the session's
 /// statement, idle and transaction timeouts are switched off. The message of a failed connection says what to check.
+/// Waits at most connect_timeout of `conninfo`, 30 s when it has none. Text arrives in UTF-8 on SQL connections.
 Result<std::unique_ptr<Connection>> connect(const Context& context, const std::string& conninfo, ConnectionKind kind);
+
+/// `conninfo` with `database` where it names none (libpq would take the user's name). kInvalidArgument as connect().
+Result<std::string> conninfo_with_default_database(const std::string& conninfo, const std::string& database);
 
 /// A string literal for a replication command or SQL: quotes doubled.
 std::string quote_literal(std::string_view text);
