@@ -29,7 +29,8 @@ enum class Treatment {
   kSkip,             // neither the file nor its name
   kDirectoryOnly,    // the directory, never its content
 };
-/// By path below the data directory. `is_directory` as found. Unlogged relations need the listing of their folder and are
+/// By path below the data directory. `is_directory` as found, or as it will be stored (a symlinked pg_wal is a directory).
+/// pg_wal is kDirectoryOnly, and so are archive_status and summaries in it: a reader adds these two itself. Unlogged relations need the listing of their folder and are
 /// decided by unlogged_to_skip().
 Treatment treatment_of(std::string_view path, bool is_directory);
 /// True when a listed file of a relation folder belongs to an unlogged relation (its _init fork stands in the same folder)
