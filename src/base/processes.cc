@@ -13,11 +13,13 @@
 #include <array>
 #include <cerrno>
 #include <condition_variable>
+#include <cstdio>
 #include <cstdlib>
 #include <deque>
 #include <functional>
 #include <future>
 #include <mutex>
+#include <span>
 #include <thread>
 
 #include "base/bounded_output.h"
@@ -214,6 +216,33 @@ Result<ChildPlan> make_plan(const ProcessSpec& spec) {
 
 int exit_code_of(const siginfo_t& info) { return info.si_code == CLD_EXITED ? info.si_status : 128 + info.si_status; }
 
+// Whether a process of the group still runs. Signal 0 cannot tell: it also reaches the dead whom init has not reaped
+// yet, which takes a second under some inits and for ever under others.
+bool group_lives(pid_t group) {
+  PosixFileSystem file_system;
+  auto proc = file_system.open_directory("/proc");
+  if (!proc.ok()) return false;
+  bool lives = false;
+  (void)(*proc)->list("", [&](const DirectoryEntry& entry) {
+    if (entry.name[0] < '0' || entry.name[0] > '9') return true;
+    auto stat = (*proc)->open_file(entry.name + "/stat");
+    std::array<char, 1024> buffer;
+    auto size = stat.ok() ? (*stat)->read_at(0, std::as_writable_bytes(std::span(buffer))) : Result<size_t>(size_t{0});
+    if (!size.ok()) return true;  // ended meanwhile
+    // "pid (name) state ppid pgrp ...", and the name may hold anything, also ')'.
+    const std::string_view text(buffer.data(), *size);
+    const size_t name_end = text.rfind(')');
+    char state = 'X';
+    int parent = 0, its_group = 0;
+    if (name_end == text.npos ||
+        std::sscanf(std::string(text.substr(name_end + 1)).c_str(), " %c %d %d", &state, &parent, &its_group) != 3)
+      return true;
+    lives = its_group == group && state != 'Z' && state != 'X';
+    return !lives;
+  });
+  return lives;
+}
+
 class SystemProcess final : public Process {
  public:
   SystemProcess(pid_t pid, Fd pid_fd, Fd output) : pid_(pid), pid_fd_(std::move(pid_fd)), output_(std::move(output)) {}
@@ -251,13 +280,12 @@ class SystemProcess final : public Process {
     ::kill(-leader, SIGKILL);
     retry_interrupted([&] { return ::waitpid(leader, nullptr, 0); });
     // Its own children die without us, some of them while they still hold files. They are reaped by init, or by us when
-    // we are init. Bounded: a process can be stuck in the kernel, or stay dead and unreaped for ever under a careless
-    // init.
+    // we are init. Bounded, because a process can be stuck in the kernel.
     constexpr int kLooksMax = 1000;
     for (int look = 0; look < kLooksMax; ++look) {
       while (::waitpid(-leader, nullptr, WNOHANG) > 0) {
       }
-      if (::kill(-leader, 0) != 0) return;
+      if (::kill(-leader, 0) != 0 || !group_lives(leader)) return;
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
   }
