@@ -133,7 +133,7 @@ class FaultyDirectory final : public Directory {
     return opened("create_file", relative, [&] { return inner_->create_file(relative, mode); });
   }
   OpenedFile create_unnamed(uint32_t mode) override {
-    return opened("create_unnamed", "", [&] { return inner_->create_unnamed(mode); });
+    return opened("create_unnamed", "(unnamed)", [&] { return inner_->create_unnamed(mode); });
   }
   Status link(File& unnamed, std::string_view relative) override {
     auto* file = dynamic_cast<FaultyFile*>(&unnamed);

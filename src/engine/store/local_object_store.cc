@@ -52,7 +52,8 @@ class LocalObjectStore final : public ObjectStore {
   Status put_unnamed(std::string_view key, ByteView body);
   Status put_by_temporary_name(std::string_view key, ByteView body);
   Result<NamedFile> create_temporary();
-  Status publish(File& file, std::string_view key);
+  Status link(File& file, std::string_view key);
+  Status settle(Status linked, std::string_view key);
   Status ensure_folder(std::string_view folder);
   void forget_folders();
   Result<std::unique_ptr<File>> open_object(std::string_view key);
@@ -77,9 +78,7 @@ Result<ObjectInfo> LocalObjectStore::put(const Context& context, std::string_vie
     folder = ensure_folder(folder_of(key));
   }
   if (!folder.ok()) return std::move(folder).error().in("storing " + std::string(key));
-  Status status = Error{ErrorCode::kUnavailable, {}, {}};
-  if (links_unnamed_) status = put_unnamed(key, body);
-  if (!links_unnamed_) status = put_by_temporary_name(key, body);
+  Status status = links_unnamed_ ? put_unnamed(key, body) : put_by_temporary_name(key, body);
   if (!status.ok()) return std::move(status).error().in("storing " + std::string(key));
   return ObjectInfo{.key = std::string(key), .size_bytes = body.size()};
 }
@@ -88,9 +87,10 @@ Status LocalObjectStore::put_unnamed(std::string_view key, ByteView body) {
   COFFER_TRY(auto file, root_->create_unnamed(kObjectMode));
   COFFER_CHECK_OK(file->write_at(0, body));
   COFFER_CHECK_OK(file->sync());
-  Status published = publish(*file, key);
-  if (!published.ok() && published.code() == ErrorCode::kUnavailable) links_unnamed_ = false;
-  return published;
+  Status linked = link(*file, key);
+  if (linked.ok() || linked.code() != ErrorCode::kUnavailable) return settle(std::move(linked), key);
+  links_unnamed_ = false;
+  return put_by_temporary_name(key, body);
 }
 
 // For file systems without O_TMPFILE (NFS, some FUSE ones). A crash may leave the temporary name; listings skip it.
@@ -99,7 +99,7 @@ Status LocalObjectStore::put_by_temporary_name(std::string_view key, ByteView bo
   auto write_and_publish = [&]() -> Status {
     COFFER_CHECK_OK(temporary.file->write_at(0, body));
     COFFER_CHECK_OK(temporary.file->sync());
-    return publish(*temporary.file, key);
+    return settle(link(*temporary.file, key), key);
   };
   Status status = write_and_publish();
   // A second name of a published object does no harm, so a failure here does not undo the success.
@@ -119,14 +119,17 @@ Result<LocalObjectStore::NamedFile> LocalObjectStore::create_temporary() {
                "while no coffer runs, remove the files whose names begin with " + std::string(kTemporaryPrefix)};
 }
 
-Status LocalObjectStore::publish(File& file, std::string_view key) {
+Status LocalObjectStore::link(File& file, std::string_view key) {
   Status linked = root_->link(file, key);
-  if (!linked.ok() && linked.code() == ErrorCode::kNotFound) {
-    // Somebody removed a folder that we knew.
-    forget_folders();
-    COFFER_CHECK_OK(ensure_folder(folder_of(key)));
-    linked = root_->link(file, key);
-  }
+  if (linked.ok() || linked.code() != ErrorCode::kNotFound) return linked;
+  // Somebody removed a folder that we knew.
+  forget_folders();
+  COFFER_CHECK_OK(ensure_folder(folder_of(key)));
+  return root_->link(file, key);
+}
+
+// Ends a put after link() answered `linked`.
+Status LocalObjectStore::settle(Status linked, std::string_view key) {
   if (!linked.ok() && linked.code() != ErrorCode::kAlreadyExists) return linked;
   if (!linked.ok() && is_folder(key)) return key_is_folder(key);
   // Also when another put won: who is told that the object exists may rely on it from then on.
