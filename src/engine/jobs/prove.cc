@@ -169,6 +169,9 @@ void Prover::tell_facts() {
     facts["rows." + d.database] = std::to_string(d.rows);
     for (const std::string& line : d.findings) found(d.database + ": " + line);
     for (const std::string& line : d.not_checked) not_checked_.push_back(d.database + ": " + line);
+    std::string uncheckable;
+    for (const std::string& line : d.uncheckable) uncheckable += (uncheckable.empty() ? "" : "; ") + line;
+    if (!uncheckable.empty()) facts["uncheckable." + d.database] = uncheckable;
   }
   for (const std::string& line : report_.pages.findings) found(line);
   if (findings_left_out_ > 0) facts["more findings"] = std::to_string(findings_left_out_);

@@ -15,6 +15,7 @@ struct DatabaseCheck {
   uint64_t tables = 0, indexes = 0, rows = 0;
   std::vector<std::string> findings;       // damage, one line each with the relation's name
   std::vector<std::string> not_checked;    // what could not be looked at, and why ("needs library X")
+  std::vector<std::string> uncheckable;    // what no check exists for anywhere: index methods that amcheck does not know
 };
 struct ClusterCheck {
   std::vector<DatabaseCheck> databases;
