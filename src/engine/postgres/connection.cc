@@ -82,10 +82,9 @@ std::string sqlstate_in(std::string_view message) {
     while (!rest.empty() && rest.front() == ' ') rest.remove_prefix(1);
     if (rest.size() < 7 || rest.substr(5, 2) != ": ") continue;
     std::string_view word = rest.substr(0, 5);
-    if (std::all_of(word.begin(), word.end(),
-                    [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z'); })) {
-      return std::string(word);
-    }
+    // "FATAL: " has the same shape, but every SQLSTATE has a digit.
+    bool in_form = word.find_first_not_of("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == std::string_view::npos;
+    if (in_form && word.find_first_of("0123456789") != std::string_view::npos) return std::string(word);
   }
   return {};
 }
