@@ -1,6 +1,7 @@
 #include "engine/jobs/prove.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <optional>
 
 #include "engine/jobs/scratch_directory.h"
@@ -38,6 +39,7 @@ class Prover {
  private:
   Status check(const Manifest& manifest);
   Status prepare(const Manifest& manifest);
+  Status check_program(int major);
   Status restore(const Manifest& manifest);
   Status boot_and_read(const Manifest& manifest, const postgres::ControlFile& control);
   Status check_pages(const postgres::ControlFile& control);
@@ -64,9 +66,26 @@ class Prover {
   uint64_t findings_left_out_ = 0;
 };
 
+// A folder that holds another major would only make the copy look broken.
+Status Prover::check_program(int major) {
+  ProcessSpec spec;
+  spec.argv = {binaries_ + "/postgres", "--version"};
+  spec.environment = {{"LC_ALL", "C"}};
+  auto asked = env_.processes.run(context_, spec, std::chrono::seconds(60));
+  if (!asked.ok()) return not_proven(std::move(asked).error().in("asking the server program for its version"));
+  const std::string said = asked->output.substr(0, asked->output.find('\n')).substr(0, 200);
+  const size_t digits = said.find_first_of("0123456789");
+  if (asked->exit_code == 0 && digits != std::string::npos && std::atoi(said.c_str() + digits) == major)
+    return ok_status();
+  return Error{ErrorCode::kNotProven,
+               binaries_ + "/postgres is not PostgreSQL " + std::to_string(major) + ", but says '" + said + "'",
+               "correct --pg-bin " + std::to_string(major) + "=... or COFFER_PG_BIN_" + std::to_string(major)};
+}
+
 // Everything that may be missing on this machine is asked for before anything is copied.
 Status Prover::prepare(const Manifest& manifest) {
   COFFER_TRY(binaries_, postgres::find_server_binaries(env_.files, manifest.major, env_.pg_binaries));
+  COFFER_CHECK_OK(check_program(manifest.major));
   COFFER_TRY(auto around, env_.files.open_directory(env_.scratch));
   COFFER_TRY(uint64_t free_bytes, around->free_bytes());
   if (free_bytes < manifest.size_bytes + kSpaceReserve)
