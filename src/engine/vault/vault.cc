@@ -456,11 +456,17 @@ ChunkId Vault::chunk_id(ByteView plain) const {
   return id;
 }
 
+/// An index is read at single places, by one segment each; everything else in long pieces.
+static uint8_t segment_log2(crypto::ObjectKind kind) { return kind == crypto::ObjectKind::kIndex ? 12 : 16; }
+
 Result<Bytes> Vault::seal_for(std::string_view key, crypto::ObjectKind kind, ByteView plain,
                               const crypto::ObjectId& object_id) const {
   const EpochKeys& keys = current();
-  const crypto::SealParameters parameters{
-      .key_id = keys.key_id, .object_id = object_id, .kind = kind, .place = place(key)};
+  const crypto::SealParameters parameters{.key_id = keys.key_id,
+                                          .object_id = object_id,
+                                          .kind = kind,
+                                          .place = place(key),
+                                          .segment_log2 = segment_log2(kind)};
   Bytes sealed = crypto::seal(keys.root.view(), parameters, plain, entropy());
   auto opened = crypto::open_sealed(keys.root.view(), kind, parameters.place, sealed);
   if (!opened.ok() || !equal(*opened, plain))
