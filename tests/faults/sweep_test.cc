@@ -96,7 +96,8 @@ TEST_P(JobSweep, ABackupThatFailsAnywhereLeavesNoHalfPointAndTheNextOneSucceeds)
     return ok_status();
   };
   uint64_t n = 1;
-  for (; n < kCallsMax && !HasFailure(); ++n) {
+  const uint64_t step = number_from_environment("COFFER_SWEEP_STEP", 1);
+  for (; n < kCallsMax && !HasFailure(); n += step) {
     SCOPED_TRACE(name_of(GetParam()) + " at call " + std::to_string(n));
     FaultRun run = run_with_fault(world, small.objects, {GetParam(), ErrorCode::kUnavailable}, n, job);
     if (!run.reached) break;
@@ -139,7 +140,8 @@ TEST_P(JobSweep, ACollectionThatFailsAnywhereLosesNothing) {
     return ok_status();
   };
   uint64_t n = 1;
-  for (; n < kCallsMax && !HasFailure(); ++n) {
+  const uint64_t step = number_from_environment("COFFER_SWEEP_STEP", 1);
+  for (; n < kCallsMax && !HasFailure(); n += step) {
     SCOPED_TRACE(name_of(GetParam()) + " at call " + std::to_string(n));
     FaultRun run = run_with_fault(world, start, {GetParam(), ErrorCode::kUnavailable}, n, job);
     if (!run.reached) break;
@@ -165,7 +167,8 @@ TEST_P(JobSweep, AForgetThatFailsAnywhereHappenedWhollyOrNotAtAll) {
     return vault::forget_point(world.context(), *log, small.first, "test");
   };
   uint64_t n = 1;
-  for (; n < kCallsMax && !HasFailure(); ++n) {
+  const uint64_t step = number_from_environment("COFFER_SWEEP_STEP", 1);
+  for (; n < kCallsMax && !HasFailure(); n += step) {
     SCOPED_TRACE(name_of(GetParam()) + " at call " + std::to_string(n));
     FaultRun run = run_with_fault(world, small.objects, {GetParam(), ErrorCode::kUnavailable}, n, job);
     if (!run.reached) break;

@@ -1,5 +1,6 @@
 """Kill -9 at random moments of backup, forget and collect. After each: whole points only, a vault that verifies, and a next
 run that works and stores little again."""
+import os
 import time
 
 from harness import Cluster, Coffer, Failure, check, kill_group, scenario
@@ -116,5 +117,7 @@ def kills(world, backups, forgets, collects):
           f"{len(killer.problems)} problems, first:\n" + "\n".join(killer.problems[:3]))
 
 
-scenario("kills")(lambda world: kills(world, 120, 40, 40))
-scenario("kills by the thousand", long=True)(lambda world: kills(world, 6000, 2000, 2000))
+@scenario("kills")
+def all_kills(world):
+    count = int(os.environ.get("COFFER_KILLS", "10000" if world.long else "200"))
+    kills(world, count * 3 // 5, count // 5, count // 5)
