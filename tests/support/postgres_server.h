@@ -24,9 +24,9 @@ namespace coffer::testing_support {
 struct TestServerOptions {
   int major = 15;
   bool data_checksums = true;
-  std::vector<std::string> initdb_args;         // further ones
-  std::map<std::string, std::string> settings;  // given on the command line, so they win
-  std::string existing_data_directory;          // start this one (a restored copy) instead of a new cluster
+  std::vector<std::string> initdb_args = {};         // further ones
+  std::map<std::string, std::string> settings = {};  // given on the command line, so they win
+  std::string existing_data_directory = {};          // start this one (a restored copy) instead of a new cluster
   std::chrono::seconds start_timeout{60};
 };
 
