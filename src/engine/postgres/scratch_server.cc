@@ -220,10 +220,11 @@ Status RunningServer::wait_until_ready(const Context& context) {
 
 Status RunningServer::ask_to_stop(const Context& context) {
   if (!options_.sandbox) return process_->signal(SIGINT);
-  // A signal to the sandbox would kill what is in it, so the server's parent is asked from within.
+  // A signal to the sandbox would kill what is in it, so the server's first process is asked from within. Its shutdown
+  // sends SIGTERM to the asking shell as well.
   COFFER_TRY(auto connection, connect(context, conninfo("template1"), ConnectionKind::kSql));
-  auto asked =
-      connection->query(context, "COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; kill -INT $(head -n 1 postmaster.pid)'");
+  auto asked = connection->query(
+      context, "COPY (SELECT 1) TO PROGRAM 'trap \"\" TERM; cat >/dev/null; kill -INT $(head -n 1 postmaster.pid)'");
   // The shutdown may overtake the answer.
   if (!asked.ok() && asked.code() != ErrorCode::kUnavailable) return std::move(asked).error();
   return ok_status();

@@ -50,7 +50,7 @@ class ChangedBlockTable {
   Blocks* entry(const RelationFork& fork);
   static void compact(Blocks& blocks);
 
-  const size_t limit_bytes_;
+  size_t limit_bytes_;
   size_t size_bytes_ = 0;
   std::unordered_map<RelationFork, Blocks, Hash> forks_;
 };
