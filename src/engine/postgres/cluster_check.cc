@@ -21,7 +21,7 @@ constexpr unsigned kConnectionsMax = 4;
 struct Relation {
   uint32_t oid = 0;
   char kind = 'r';         // pg_class.relkind: r, m, t, i
-  bool is_system = false;  // made by initdb
+  bool is_system = false;  // made by initdb, or a table's own toast
   std::string name;        // quoted, with its schema
   std::string method;      // heap, btree, gin, ...
 };
@@ -57,7 +57,8 @@ Result<std::vector<Relation>> relations_after(const Context& context, Connection
       Rows rows,
       connection.query(
           context,
-          "SELECT c.oid, c.relkind, c.oid < 16384, pg_catalog.format('%I.%I', n.nspname, c.relname), am.amname"
+          "SELECT c.oid, c.relkind, c.oid < 16384 OR n.nspname = 'pg_toast', pg_catalog.format('%I.%I', n.nspname, "
+          "c.relname), am.amname"
           " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
           " LEFT JOIN pg_catalog.pg_am am ON am.oid = c.relam LEFT JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid"
           // Unlogged relations are empty after a restore, temporary ones are not in it.
@@ -85,6 +86,7 @@ class DatabaseChecker {
   [[nodiscard]] bool server_lost() const { return lost_; }
 
  private:
+  Result<std::unique_ptr<Connection>> open_session(const Context& context);
   Status find_amcheck(const Context& context, Connection& connection);
   Status check_page(const Context& context, const std::vector<Relation>& relations);
   Status check_relation(const Context& context, Connection& connection, const Relation& relation);
@@ -207,8 +209,16 @@ Status DatabaseChecker::check_page(const Context& context, const std::vector<Rel
   return group.wait();
 }
 
+Result<std::unique_ptr<Connection>> DatabaseChecker::open_session(const Context& context) {
+  COFFER_TRY(auto session, connect(context, server_.conninfo(out_.database), ConnectionKind::kSql));
+  // Rows are counted in their table, not in an index that may be sound where the table is not.
+  for (const char* plan : {"enable_indexscan", "enable_indexonlyscan", "enable_bitmapscan"})
+    COFFER_CHECK_OK(session->query(context, std::string("SET ") + plan + " = off"));
+  return session;
+}
+
 Result<DatabaseCheck> DatabaseChecker::run(const Context& context) {
-  auto first = connect(context, server_.conninfo(out_.database), ConnectionKind::kSql);
+  auto first = open_session(context);
   if (!first.ok()) {
     // A locale that this machine lacks, a library in a hook: the database is there, but not for us.
     COFFER_CHECK_OK(note(std::move(first).error(), "database " + out_.database));
@@ -222,7 +232,7 @@ Result<DatabaseCheck> DatabaseChecker::run(const Context& context) {
   connections_.push_back(std::move(*first));
   const unsigned wanted = std::clamp(std::thread::hardware_concurrency(), 1U, kConnectionsMax);
   while (connections_.size() < wanted) {
-    auto more = connect(context, server_.conninfo(out_.database), ConnectionKind::kSql);
+    auto more = open_session(context);
     if (!more.ok()) break;
     connections_.push_back(std::move(*more));
   }
