@@ -30,13 +30,14 @@ struct RetentionLine {
   std::string reason;   // "daily 2026-11-24", "within 7 d", "last proven point of this cluster", "no rule keeps it"
 };
 
-/// Points of one cluster compete only with each other. DAMAGED points satisfy no rule (and are kept unless nothing else is
-/// wrong with dropping them: a rule drops them only when a proven or verified point of the cluster remains). The last proven
-/// point of a cluster is always kept, and where none is proven the newest that is not damaged; a point in the future of `now`
-/// is kept ("its time lies in the future"). An empty policy keeps all. Days, ISO weeks and months are UTC.
+/// A line per point, in the order of `points`. Points of one cluster compete only with each other; ids are unique.
+/// Of a day (ISO week, month, year; all UTC) the newest point is kept, and the newest proven one beside it when that is another.
+/// DAMAGED points satisfy no rule, and are dropped only when a newer proven or verified point of the cluster is kept. The last
+/// proven point of a cluster is always kept, and where none is proven the newest that is not damaged. A point in the future of
+/// `now` is kept ("its time lies in the future") and satisfies no rule. An empty policy keeps all.
 std::vector<RetentionLine> plan_retention(const std::vector<RetentionPoint>& points, const RetentionPolicy& policy, WallTime now);
 
-/// May these be forgotten by name? A line per point; the last proven point of a cluster needs `even_last_proven`.
+/// May these be forgotten by name? A line for each of `ids`; the last proven point of a cluster needs `even_last_proven`.
 std::vector<RetentionLine> plan_forget_by_id(const std::vector<RetentionPoint>& points, const std::vector<std::string>& ids,
                                              bool even_last_proven);
 
