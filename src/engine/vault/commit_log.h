@@ -37,8 +37,22 @@ struct LogEntry {
   Bytes body;
   crypto::Digest256 previous_root{};   // of the tree of `index` entries
 };
+/// "COFRLOG1", u64 index, u8 type, u64 time (microseconds since 1970), u16 length and subject, u32 length and body, 32 bytes of
+/// previous root. These bytes are the leaf of the tree. The subject is at most kLogSubjectSizeMax bytes, the body kLogBodySizeMax.
 Bytes encode_log_entry(const LogEntry& entry);
+/// kCorruption for anything else, also for the types of a newer version.
 Result<LogEntry> decode_log_entry(ByteView bytes);
+inline constexpr size_t kLogSubjectSizeMax = 255;
+inline constexpr size_t kLogBodySizeMax = 64 << 10;
+
+/// The body of a kPointCommitted entry.
+struct CommitBody {
+  uint64_t manifest_size_bytes = 0;   // sealed
+  crypto::Digest256 manifest_sha256{};
+  std::string lease_id;
+};
+Bytes encode_commit_body(const CommitBody& body);
+Result<CommitBody> decode_commit_body(ByteView bytes);
 
 /// What the log adds up to. A pure fold: apply() one entry after the other.
 struct LogState {
@@ -59,8 +73,11 @@ struct LogState {
     crypto::Digest256 sha256{};
   };
   std::vector<Tombstone> open_tombstones;    // set and not yet collected or dropped
-  /// kCorruption for what no correct writer appends: a point committed twice, a forget of what is not live, ...
+  /// kCorruption for what no correct writer appends: a point committed twice, a forget of what is not live, a commit under a
+  /// fenced lease, an end of a tombstone that is not open. Then nothing was changed.
   Status apply(const LogEntry& entry);
+  /// What apply() would say; changes nothing.
+  [[nodiscard]] Status check(const LogEntry& entry) const;
   [[nodiscard]] const Committed* find(std::string_view point_id) const;
 };
 
@@ -78,7 +95,8 @@ class CommitLog {
   virtual Status refresh(const Context& context) = 0;
   /// Appends at the end as it is then: refreshes, asks `check` (may be null) whether the entry is still right, puts; on a lost
   /// race again from the start, at most 1000 times. When it returns an error of `check`, nothing was appended. After kUnavailable
-  /// of the store it has looked whether the entry got there. Returns the index.
+  /// of the store it has looked whether the entry got there. Returns the index. kFailedPrecondition when no correct writer may
+  /// append this; when the look itself fails, the error says that the entry may have been appended.
   virtual Result<uint64_t> append(const Context& context, LogEntryType type, const std::string& subject, ByteView body,
                                   const std::function<Status(const LogState&)>& check) = 0;
 };
