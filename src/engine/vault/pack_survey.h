@@ -15,6 +15,7 @@ struct PackFacts {
   uint64_t total_bytes = 0;  // of its chunks, as the indexes name them
   uint64_t live_bytes = 0;   // of those that a live point needs, wherever else they are too
   bool present = false;      // in the store
+  bool listed = false;       // was in the listing; what was put since may belong to a job that has just begun
   bool old_epoch = false;    // a live chunk of it has its id from another epoch than the current
 };
 struct PackIdHash {
