@@ -90,7 +90,10 @@ TEST(HostileStore, LengthenedObjectsAreNamed) {
 TEST(HostileStore, DeletedObjectsAreNamed) {
   const SmallVault& small = SmallVault::get();
   World world(1);
+  // Who cuts the log's last entries turns the vault back to what it was: only a witness of its head can tell.
+  const std::string last_entry = keys_below(small.objects, "log/entries/").back();
   for (const auto& [key, body] : small.objects) {
+    if (key == last_entry) continue;
     Objects damaged = small.objects;
     damaged.erase(key);
     if (!may_be_missing(key)) {

@@ -111,7 +111,8 @@ class World {
   }
   std::vector<std::string> live_points(const vault::Vault& vault) {
     std::vector<std::string> ids;
-    for (const auto& p : must(vault::CommitLog::load(context_, vault))->state().live) ids.push_back(p.id);
+    auto log = must(vault::CommitLog::load(context_, vault));
+    for (const auto& p : log->state().live) ids.push_back(p.id);
     return ids;
   }
 

@@ -222,7 +222,10 @@ Bytes encode_format(const VaultFormat& format) {
   json["uuid"] = format.uuid;
   json["page_group_bytes"] = format.page_group_size_bytes;
   json["created"] = format_utc(format.created, true);
-  return to_bytes(json.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n");
+  // Nothing else vouches for this object: it is what a reader begins with, before any key.
+  auto text = [&] { return json.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace) + "\n"; };
+  json["check"] = to_hex(crypto::sha256(as_bytes(text()))).substr(0, 16);
+  return to_bytes(text());
 }
 
 Result<VaultFormat> parse_format(ByteView bytes) {
@@ -260,6 +263,7 @@ Result<VaultFormat> parse_format(ByteView bytes) {
   auto created = parse_utc(string("created"));
   if (!created.ok()) return no_format("its creation time is none");
   format.created = *created;
+  if (!equal(encode_format(format), bytes)) return no_format("its check value does not fit its content");
   return format;
 }
 
@@ -299,10 +303,14 @@ Result<VaultKeysets> Vault::inspect(const Context& context, store::ObjectStore& 
   COFFER_TRY(found.format, parse_format(*format));
 
   std::map<uint16_t, StoredKeyset> by_epoch;
+  std::string strangers;
   for (const auto& [key_id, numbers] : generations) {
     COFFER_TRY(StoredKeyset stored, read_newest(context, store, key_id, numbers));
     // A keyset of another vault is what the loser of two creators at one place may leave behind.
-    if (stored.keyset.vault_uuid != found.format.uuid) continue;
+    if (stored.keyset.vault_uuid != found.format.uuid) {
+      strangers += (strangers.empty() ? "; of another vault: " : ", ") + keyset_key(key_id, *numbers.rbegin());
+      continue;
+    }
     const uint16_t epoch = stored.keyset.epoch;
     auto [other, is_new] = by_epoch.try_emplace(epoch, std::move(stored));
     if (!is_new)
@@ -313,7 +321,7 @@ Result<VaultKeysets> Vault::inspect(const Context& context, store::ObjectStore& 
                    "remove the one that is not of this vault"};
   }
   if (by_epoch.empty())
-    return Error{ErrorCode::kCorruption, "the vault at " + store.describe() + " has no keyset",
+    return Error{ErrorCode::kCorruption, "the vault at " + store.describe() + " has no keyset" + strangers,
                  "bring keysets/ back from a copy of the vault"};
   for (auto& [epoch, stored] : by_epoch) {
     found.keysets.push_back(std::move(stored.keyset));
@@ -340,7 +348,9 @@ Result<std::unique_ptr<Vault>> Vault::open(const Context& context, store::Object
     const bool is_current = i + 1 == state->keysets.keysets.size();
     if (root.code() == ErrorCode::kUnauthenticated && !is_current) continue;
     Error error = std::move(root).error();
-    if (error.code != ErrorCode::kCorruption) return std::move(error).in("opening the vault at " + store.describe());
+    if (error.code != ErrorCode::kCorruption)
+      return std::move(error).in("opening the vault at " + store.describe() + " by " +
+                                 keyset_key(keyset.key_id, keyset.generation));
     COFFER_TRY(Generations generations, list_generations(context, store));
     auto& numbers = generations[keyset.key_id];
     numbers.insert(keyset.generation);

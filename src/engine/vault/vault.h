@@ -20,7 +20,8 @@
 
 namespace coffer::vault {
 
-/// The plain object `format`: JSON {"coffer_vault":1,"uuid":"...","page_group_bytes":131072,"created":"..."}.
+/// The plain object `format`: JSON {"coffer_vault":1,"uuid":"...","page_group_bytes":131072,"created":"...","check":"..."},
+/// `check` being 16 hexadecimal digits of the SHA-256 of the object without it.
 struct VaultFormat {
   uint32_t format = 1;
   std::string uuid;
