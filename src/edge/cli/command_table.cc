@@ -1,0 +1,375 @@
+#include "edge/cli/command_table.h"
+
+#include "edge/cli/commands.h"
+
+namespace coffer::cli {
+
+namespace {
+
+using Options = std::vector<OptionSpec>;
+
+Options operator+(Options left, const Options& right) {
+  left.insert(left.end(), right.begin(), right.end());
+  return left;
+}
+
+OptionSpec flag(std::string name, std::string help) {
+  return {.name = std::move(name),
+          .value = {},
+          .help = std::move(help),
+          .environment = {},
+          .values = Values::kAny,
+          .choices = {}};
+}
+OptionSpec option(std::string name, std::string value, std::string help, Values values = Values::kAny) {
+  return {.name = std::move(name),
+          .value = std::move(value),
+          .help = std::move(help),
+          .environment = {},
+          .values = values,
+          .choices = {}};
+}
+OptionSpec choice(std::string name, std::string help, std::vector<std::string> choices) {
+  std::string value;
+  for (const std::string& c : choices) value += (value.empty() ? "" : "|") + c;
+  return {.name = std::move(name),
+          .value = value,
+          .help = std::move(help),
+          .environment = {},
+          .values = Values::kChoice,
+          .choices = std::move(choices)};
+}
+OptionSpec from_environment(OptionSpec spec, std::string variable) {
+  spec.environment = std::move(variable);
+  return spec;
+}
+OptionSpec repeatable(OptionSpec spec) {
+  spec.repeatable = true;
+  return spec;
+}
+ArgumentSpec argument(std::string name, std::string help, Values values = Values::kAny) {
+  return {.name = std::move(name), .help = std::move(help), .values = values, .choices = {}};
+}
+ArgumentSpec optional(ArgumentSpec spec) {
+  spec.required = false;
+  return spec;
+}
+ArgumentSpec many(ArgumentSpec spec) {
+  spec.repeatable = true;
+  spec.required = false;
+  return spec;
+}
+
+const OptionSpec kVault =
+    from_environment(option("vault", "PATH", "the vault's directory", Values::kDirectory), "COFFER_VAULT");
+const OptionSpec kKey =
+    from_environment(option("key", "KEY",
+                            "what opens the vault: file:PATH (or just PATH), passphrase-file:PATH, "
+                            "passphrase-env:NAME, passphrase-command:COMMAND, or passphrase (asks at the terminal)",
+                            Values::kFile),
+                     "COFFER_KEY");
+const Options kOutput = {flag("json", "one JSON document on standard output, progress as JSON lines on standard error"),
+                         flag("quiet", "no progress and no notes; errors are still told")};
+const Options kOpened = {kVault, kKey};
+const Options kWork = {
+    from_environment(option("jobs", "N", "worker tasks; as many as there are cores unless given"), "COFFER_JOBS"),
+    from_environment(
+        option("memory", "BYTES",
+               "most bytes in flight, as in 512M; a quarter of the machine's memory and at most 1 GiB unless given"),
+        "COFFER_MEMORY"),
+    from_environment(
+        option(
+            "scratch", "DIR",
+            "where temporary files go, in a private directory that is removed again; $TMPDIR or /var/tmp unless given",
+            Values::kDirectory),
+        "COFFER_SCRATCH")};
+const Options kServers = {
+    repeatable(option("pg-bin", "MAJOR=DIR",
+                      "where the server programs of a major version are; also $COFFER_PG_BIN_<MAJOR>", Values::kAny))};
+const Options kPolicy = {
+    option("keep-within", "DURATION", "keep what is younger than this, as in 14d or 36h"),
+    option("keep-last", "N", "keep the newest N points"),
+    option("keep-daily", "N", "keep the newest point of each of the last N days that have one (UTC)"),
+    option("keep-weekly", "N", "the same for ISO weeks"),
+    option("keep-monthly", "N", "the same for months"),
+    option("keep-yearly", "N", "the same for years")};
+const Options kConfirm = {flag("dry-run", "explain what would go, what stays and why; change nothing"),
+                          flag("yes", "do not ask")};
+const Options kRestore = {
+    option("until", "TARGET",
+           "where recovery stops: a time with zone, lsn:X/X, xid:N, name:RESTORE_POINT, immediate, or latest (the end "
+           "of the WAL in the point)"),
+    repeatable(option("tablespace", "OLD=NEW", "put the tablespace that was at OLD (or has this oid) at NEW")),
+    flag("delta", "bring an existing, stopped copy of the same cluster to the point: only what differs is written"),
+    flag("keep-archiving", "leave archive settings on; otherwise a copy does not archive into the original's archive"),
+    flag("standby", "make the copy a standby instead of promoting it")};
+
+const char* const kPointHelp = "a point's id, a unique beginning of one, or latest";
+
+}  // namespace
+
+const std::vector<CommandSpec>& command_table() {
+  static const std::vector<CommandSpec> table = {
+      {.name = "vault init",
+       .summary = "make a vault",
+       .description =
+           {"Makes a vault in an empty or missing directory. Each --key makes a slot, and any one slot opens the "
+            "vault; give two that "
+            "different people keep in different places. Without a key nothing in the vault can ever be read again.",
+            "There is no vault without encryption."},
+       .examples = {{"coffer vault init --vault /srv/vault --key ops=file:/etc/coffer/ops.key --key officer=passphrase",
+                     "a key file and a passphrase"},
+                    {"coffer vault init --vault /srv/vault --key a=/etc/coffer/a.key --key b=/media/usb/b.key",
+                     "two key files"}},
+       .arguments = {},
+       .options = Options{kVault, repeatable(option("key", "[NAME=]KEY",
+                                                    "a slot to make, and its name; KEY as in coffer help keys",
+                                                    Values::kFile))} +
+                  kOutput,
+       .run = run_vault_init},
+      {.name = "vault info",
+       .summary = "what a vault is, and who can open it",
+       .description = {"Needs no key; with one it also counts points and stored bytes."},
+       .examples = {{"coffer vault info --vault /srv/vault", "identity and slots"},
+                    {"coffer vault info --vault /srv/vault --key /etc/coffer/ops.key --json",
+                     "everything, for a program"}},
+       .arguments = {},
+       .options = kOpened + kOutput,
+       .run = run_vault_info},
+      {.name = "keys generate",
+       .summary = "write a new key file",
+       .description = {"Writes 32 random bytes as text, mode 0600. An existing file is never overwritten."},
+       .examples = {{"coffer keys generate /etc/coffer/ops.key", "a key file"},
+                    {"coffer keys generate /media/usb/officer.key", "one that leaves the building"}},
+       .arguments = {argument("FILE", "the file to write", Values::kFile)},
+       .options = kOutput,
+       .run = run_keys_generate},
+      {.name = "keys list",
+       .summary = "list the slots of a vault",
+       .description = {"Needs no key. A name and a type say nothing about the key itself."},
+       .examples = {{"coffer keys list --vault /srv/vault", "the slots"},
+                    {"coffer keys list --vault /srv/vault --json", "for a program"}},
+       .arguments = {},
+       .options = Options{kVault} + kOutput,
+       .run = run_keys_list},
+      {.name = "keys add",
+       .summary = "add a slot, so that one more key opens the vault",
+       .description = {"The new slot is proven by opening it before the command returns."},
+       .examples =
+           {{"coffer keys add officer --new-key passphrase --vault /srv/vault --key /etc/coffer/ops.key",
+             "asks for the passphrase twice"},
+            {"coffer keys add site-b --new-key file:/media/usb/b.key --vault /srv/vault --key /etc/coffer/ops.key",
+             "a second key file"}},
+       .arguments = {argument("NAME", "the new slot's name")},
+       .options = Options{option("new-key", "KEY", "the key of the new slot, written like --key", Values::kFile)} +
+                  kOpened + kOutput,
+       .run = run_keys_add},
+      {.name = "keys remove",
+       .summary = "remove a slot",
+       .description = {"The wrapped copy of the vault's root goes. Whoever held the key and read the vault before may "
+                       "have kept the root: this "
+                       "takes back no knowledge. The last slot cannot be removed."},
+       .examples = {{"coffer keys remove officer --vault /srv/vault --key /etc/coffer/ops.key", "asks first"},
+                    {"coffer keys remove officer --vault /srv/vault --key /etc/coffer/ops.key --yes", "in a script"}},
+       .arguments = {argument("NAME", "the slot's name", Values::kSlot)},
+       .options = Options{flag("yes", "do not ask")} + kOpened + kOutput,
+       .run = run_keys_remove},
+      {.name = "backup",
+       .summary = "take a recovery point of a running cluster",
+       .description = {"Two sources give the same point. The local reader reads the data directory in parallel, on the "
+                       "database's machine, as its user "
+                       "or as root; on PostgreSQL 17 and later with summarize_wal it reads only what changed. The "
+                       "replication stream works from "
+                       "anywhere with the REPLICATION right alone.",
+                       "Every point is a full one; what the vault has already is not stored again. A damaged page does "
+                       "not fail the backup: the "
+                       "point is marked, and the exit code is 3."},
+       .examples = {{"coffer backup --vault /srv/vault --key /etc/coffer/ops.key --conninfo 'host=/var/run/postgresql'",
+                     "the cluster on this machine"},
+                    {"coffer backup --conninfo 'host=db1 user=coffer' --source stream --name nightly",
+                     "over the network, vault and key from the environment"}},
+       .arguments = {},
+       .options =
+           Options{from_environment(
+                       option("conninfo", "CONNINFO",
+                              "a libpq connection string or URI; without it libpq's own variables and defaults count"),
+                       "COFFER_CONNINFO"),
+                   option("pgdata", "DIR", "the data directory, for the local reader; asked of the server unless given",
+                          Values::kDirectory),
+                   choice("source",
+                          "where the files come from; auto takes the local reader when the server runs here and its "
+                          "files can be read",
+                          {"auto", "local", "stream"}),
+                   option("name", "LABEL", "a label for people"),
+                   option("compress", "CODEC", "zstd:1 to zstd:19, lz4 or none; zstd:1 unless given"),
+                   flag("read-everything",
+                        "ignore WAL summaries and what the last point knows: decide from the bytes alone"),
+                   choice("checkpoint", "how the server begins: fast at once, spread without haste; fast unless given",
+                          {"fast", "spread"}),
+                   option("max-rate", "BYTES", "most bytes a second of the replication stream, as in 50M")} +
+           kOpened + kWork + kOutput,
+       .run = run_backup_command},
+      {.name = "points",
+       .summary = "list recovery points: what is there, how proven, how old",
+       .description = {"States: COMPLETED is committed; VERIFIED had all its bytes read and compared; PROVEN was "
+                       "restored, started and queried; DAMAGED "
+                       "failed its last check."},
+       .examples = {{"coffer points --vault /srv/vault --key /etc/coffer/ops.key", "a table"},
+                    {"coffer points --json", "for a monitor, vault and key from the environment"}},
+       .arguments = {},
+       .options = Options{flag("ids", "only the ids, one a line, oldest first")} + kOpened + kOutput,
+       .run = run_points},
+      {.name = "restore",
+       .summary = "restore a point into a directory",
+       .description = {"Every page is checked against its fingerprint on the way, and the directory gets its name only "
+                       "when it is complete and synced. Run "
+                       "again after a crash it goes on where it was. A directory that is not empty, that a server uses "
+                       "or that holds another "
+                       "cluster is refused."},
+       .examples =
+           {{"coffer restore latest --to /var/lib/postgresql/15/restored --vault /srv/vault --key /etc/coffer/ops.key",
+             "the newest point"},
+            {"coffer restore 20261124T12 --to /srv/pg --until '2026-11-24 12:20:00+00' --tablespace /fast=/srv/fast",
+             "to a moment, with a tablespace elsewhere"}},
+       .arguments = {argument("POINT", kPointHelp, Values::kPoint)},
+       .options = Options{option("to", "DIR", "the data directory to make", Values::kDirectory)} + kRestore + kOpened +
+                  kWork + kOutput,
+       .run = run_restore_command},
+      {.name = "recover",
+       .summary = "restore with nothing but a vault and one of its keys",
+       .description = {"For the day when everything else is gone. Without --to it lists the points that could be "
+                       "restored; with --to it takes the newest "
+                       "point that is not damaged, or the one that is named."},
+       .examples = {{"coffer recover --vault /mnt/vault --key passphrase", "what is there"},
+                    {"coffer recover --vault /mnt/vault --key passphrase --to /var/lib/postgresql/15/main",
+                     "the newest point"}},
+       .arguments = {optional(
+           argument("POINT", std::string(kPointHelp) + "; the newest one unless given", Values::kPoint))},
+       .options = Options{option("to", "DIR", "the data directory to make", Values::kDirectory)} + kRestore + kOpened +
+                  kWork + kOutput,
+       .run = run_recover},
+      {.name = "verify",
+       .summary = "read back every byte of points and compare",
+       .description =
+           {"Opens every object, decompresses every chunk, compares every page with its fingerprint and every file "
+            "with its digest, with the "
+            "code that restores. Damage is listed by object and by the points that need it; the exit code is then 3."},
+       .examples = {{"coffer verify --all --vault /srv/vault --key /etc/coffer/ops.key",
+                     "every object of the vault and every point"},
+                    {"coffer verify latest", "the newest point"}},
+       .arguments = {many(argument("POINT", kPointHelp, Values::kPoint))},
+       .options = Options{flag("all", "every point and every object, also those that no point needs")} + kOpened +
+                  kWork + kOutput,
+       .run = run_verify_command},
+      {.name = "prove",
+       .summary = "restore a point into scratch, start it, check and query it",
+       .description = {"Needs the server programs of the point's major version and bubblewrap: the copy runs in a "
+                       "sandbox without network, with a "
+                       "configuration of its own. Recovery, amcheck, row counts of every table and page checksums; the "
+                       "result is sealed "
+                       "beside the point. A check that could not run is a failure with exit code 10."},
+       .examples = {{"coffer prove latest --vault /srv/vault --key /etc/coffer/ops.key", "the newest point"},
+                    {"coffer prove latest --thorough --pg-bin 17=/opt/pg17/bin",
+                     "with a given server, every index entry against its table"}},
+       .arguments = {argument("POINT", kPointHelp, Values::kPoint)},
+       .options = Options{flag("thorough", "also look for every table row in every index"),
+                          flag("keep-scratch", "leave the restored copy and say where it is")} +
+                  kServers + kOpened + kWork + kOutput,
+       .run = run_prove_command},
+      {.name = "why",
+       .summary = "why a point is kept, when it goes, what it costs",
+       .description = {"With the options of a retention policy it tells what that policy would do with the point."},
+       .examples = {{"coffer why latest --vault /srv/vault --key /etc/coffer/ops.key",
+                     "what it costs and how it was checked"},
+                    {"coffer why 20261124T12 --keep-daily 7 --keep-monthly 12", "what this policy says of it"}},
+       .arguments = {argument("POINT", kPointHelp, Values::kPoint)},
+       .options = kPolicy + kOpened + kWork + kOutput,
+       .run = run_why_command},
+      {.name = "forget",
+       .summary = "give up recovery points, by id or by policy",
+       .description = {"Explains each point first, then asks. Rules apply to each cluster by itself. The last proven "
+                       "point of a cluster stays unless it is named "
+                       "and --even-last-proven is given. Space is freed by coffer collect."},
+       .examples = {{"coffer forget --keep-within 7d --keep-daily 30 --keep-monthly 12 --dry-run",
+                     "what a policy would do"},
+                    {"coffer forget 20261124T121930Z-3f9a2b1c --yes", "one point, in a script"}},
+       .arguments = {many(argument("POINT", kPointHelp, Values::kPoint))},
+       .options = kPolicy +
+                  Options{flag("even-last-proven", "also the last proven point of a cluster, when it is named")} +
+                  kConfirm + kOpened + kOutput,
+       .run = run_forget},
+      {.name = "collect",
+       .summary = "free the space that no point needs",
+       .description = {"Safe while backups run. What no point needs is first marked, and removed by a later run once "
+                       "the grace period is over and it is "
+                       "still unneeded."},
+       .examples = {{"coffer collect --vault /srv/vault --key /etc/coffer/ops.key", "once a day, from a timer"},
+                    {"coffer collect --dry-run", "what could be freed"}},
+       .arguments = {},
+       .options = Options{option("grace", "DURATION", "how long between mark and removal, as in 24h; 24h unless given"),
+                          flag("dry-run", "count only; change nothing")} +
+                  kOpened + kWork + kOutput,
+       .run = run_collect},
+      {.name = "doctor",
+       .summary = "what is wrong, why, and what to do next",
+       .description = {"Looks at this machine; with --vault and --key at the vault; with --conninfo at a database as a "
+                       "source. Exit code 0: nothing is "
+                       "wrong, though there may be advice; 3: something is."},
+       .examples = {{"coffer doctor --vault /srv/vault --key /etc/coffer/ops.key --conninfo 'host=db1 user=coffer'",
+                     "everything"},
+                    {"coffer doctor --json", "this machine alone, for a monitor"}},
+       .arguments = {},
+       .options = Options{from_environment(option("conninfo", "CONNINFO", "a database to look at as a source"),
+                                           "COFFER_CONNINFO"),
+                          option("pgdata", "DIR", "its data directory, for the local reader", Values::kDirectory)} +
+                  kServers + kOpened + kWork + kOutput,
+       .run = run_doctor_command},
+      {.name = "completion",
+       .summary = "print a completion script for a shell",
+       .description = {"Completes commands, options, files and, when vault and key are in the environment, points."},
+       .examples = {{"coffer completion bash > /etc/bash_completion.d/coffer", "for bash"},
+                    {"coffer completion zsh > /usr/local/share/zsh/site-functions/_coffer", "for zsh"}},
+       .arguments = {{.name = "SHELL", .help = "bash or zsh", .values = Values::kChoice, .choices = {"bash", "zsh"}}},
+       .options = {},
+       .run = run_completion},
+      {.name = "man",
+       .summary = "print a manual page",
+       .description = {"The source of the page, for man or mandoc."},
+       .examples = {{"coffer man | man -l -", "the page of the tool"},
+                    {"coffer man backup | man -l -", "the page of a command"}},
+       .arguments = {many(argument("COMMAND", "a command; the whole tool unless given", Values::kCommand))},
+       .options = {},
+       .run = run_man},
+      {.name = "help",
+       .summary = "help on a command or a topic",
+       .description = {"Topics: exit-codes, keys, environment."},
+       .examples = {{"coffer help backup", "the same as coffer backup --help"},
+                    {"coffer help exit-codes", "what the exit codes mean"}},
+       .arguments = {many(argument("TOPIC", "a command, exit-codes, keys or environment", Values::kCommand))},
+       .options = {},
+       .run = run_help},
+      {.name = "version",
+       .summary = "print the version",
+       .description = {},
+       .examples = {{"coffer version", "one line"}, {"coffer version --json", "for a program"}},
+       .arguments = {},
+       .options = Options{flag("json", "one JSON document on standard output")},
+       .run = run_version},
+  };
+  return table;
+}
+
+const CommandSpec* find_command(std::string_view name) {
+  for (const CommandSpec& command : command_table())
+    if (command.name == name) return &command;
+  return nullptr;
+}
+
+std::vector<const CommandSpec*> commands_of_group(std::string_view group) {
+  std::vector<const CommandSpec*> found;
+  for (const CommandSpec& command : command_table())
+    if (command.name.starts_with(std::string(group) + " ")) found.push_back(&command);
+  return found;
+}
+
+}  // namespace coffer::cli

@@ -1,0 +1,28 @@
+// What runs behind each row of the command table: gives the exit code, or why it failed.
+#pragma once
+#include "edge/cli/invocation.h"
+
+namespace coffer::cli {
+
+Result<int> run_vault_init(Invocation& invocation);
+Result<int> run_vault_info(Invocation& invocation);
+Result<int> run_keys_generate(Invocation& invocation);
+Result<int> run_keys_list(Invocation& invocation);
+Result<int> run_keys_add(Invocation& invocation);
+Result<int> run_keys_remove(Invocation& invocation);
+Result<int> run_backup_command(Invocation& invocation);
+Result<int> run_points(Invocation& invocation);
+Result<int> run_restore_command(Invocation& invocation);
+Result<int> run_recover(Invocation& invocation);
+Result<int> run_verify_command(Invocation& invocation);
+Result<int> run_prove_command(Invocation& invocation);
+Result<int> run_forget(Invocation& invocation);
+Result<int> run_collect(Invocation& invocation);
+Result<int> run_why_command(Invocation& invocation);
+Result<int> run_doctor_command(Invocation& invocation);
+Result<int> run_completion(Invocation& invocation);
+Result<int> run_man(Invocation& invocation);
+Result<int> run_help(Invocation& invocation);
+Result<int> run_version(Invocation& invocation);
+
+}  // namespace coffer::cli
