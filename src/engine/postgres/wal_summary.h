@@ -33,8 +33,8 @@ class ChangedBlockTable {
   /// Sorts, drops doubles. Call once, after the last add.
   void finish();
 
-  /// What may have changed in this segment; nothing when the file must be read whole whatever the summaries say (free
-  /// space maps, which are not logged).
+  /// What may have changed in this segment; nothing when the file must be read whole whatever the summaries say: free
+  /// space maps and visibility maps.
   [[nodiscard]] std::optional<ChangedBlocks> changed(const RelationFile& file, uint32_t blocks_per_segment) const;
   [[nodiscard]] size_t size_bytes() const { return size_bytes_; }
 

@@ -64,18 +64,26 @@ TEST(ChangedBlockTable, AnEntryForRelationZeroMakesItsWholeDatabaseChanged) {
   table.add_limit(fork_of(0), 0);
   table.finish();
   EXPECT_EQ(table.changed(file_of(4711, 3), kSegmentBlocks)->all_from, 0U);
-  EXPECT_EQ(table.changed(file_of(4711, 0, Fork::kVisibilityMap), kSegmentBlocks)->all_from, 0U);
+  EXPECT_EQ(table.changed(file_of(4711, 0, Fork::kInit), kSegmentBlocks)->all_from, 0U);
   RelationFile other = file_of(4711);
   other.database_oid = 6;
   EXPECT_EQ(table.changed(other, kSegmentBlocks)->all_from, UINT32_MAX);
 }
 
-TEST(ChangedBlockTable, ForksAreToldApartAndFreeSpaceMapsAreNeverVouchedFor) {
+TEST(ChangedBlockTable, ForksAreToldApart) {
+  ChangedBlockTable table(kRoomy);
+  table.add_block(fork_of(100, Fork::kInit), 0);
+  table.finish();
+  EXPECT_TRUE(table.changed(file_of(100), kSegmentBlocks)->blocks.empty());
+  EXPECT_EQ(table.changed(file_of(100, 0, Fork::kInit), kSegmentBlocks)->blocks.size(), 1U);
+}
+
+// Summaries of 17.10 do not name a visibility map's page when bits in it are cleared.
+TEST(ChangedBlockTable, FreeSpaceAndVisibilityMapsAreNeverVouchedFor) {
   ChangedBlockTable table(kRoomy);
   table.add_block(fork_of(100, Fork::kVisibilityMap), 0);
   table.finish();
-  EXPECT_TRUE(table.changed(file_of(100), kSegmentBlocks)->blocks.empty());
-  EXPECT_EQ(table.changed(file_of(100, 0, Fork::kVisibilityMap), kSegmentBlocks)->blocks.size(), 1U);
+  EXPECT_FALSE(table.changed(file_of(100, 0, Fork::kVisibilityMap), kSegmentBlocks).has_value());
   EXPECT_FALSE(table.changed(file_of(100, 0, Fork::kFreeSpaceMap), kSegmentBlocks).has_value());
 }
 
@@ -157,10 +165,10 @@ TEST(SummaryLine, BlocksAndLimitsReachTheTable) {
   auto added = add_summary_line("1663\t5\t100\t0\t42\tf", table);
   ASSERT_TRUE(added.ok());
   EXPECT_TRUE(*added);
-  ASSERT_TRUE(add_summary_line("1663\t5\t101\t2\t7\tt", table).ok());
+  ASSERT_TRUE(add_summary_line("1663\t5\t101\t3\t7\tt", table).ok());
   table.finish();
   EXPECT_EQ(table.changed(file_of(100), kSegmentBlocks)->blocks, std::vector<uint32_t>{42});
-  EXPECT_EQ(table.changed(file_of(101, 0, Fork::kVisibilityMap), kSegmentBlocks)->all_from, 7U);
+  EXPECT_EQ(table.changed(file_of(101, 0, Fork::kInit), kSegmentBlocks)->all_from, 7U);
 }
 
 TEST(SummaryLine, EveryCutAndEveryStrangeFieldIsRefused) {
