@@ -17,7 +17,8 @@ constexpr int kConnectTimeoutDefaultS = 30;
 
 // libpq takes a whole message into memory before it shows it, however long the server says it is (up to 2 GiB). So the
 // bytes that arrive without completing anything are counted, and this many are too many: the largest message that is
-// taken, and what the kernel may hold twice over.
+// taken, and what the kernel may hold twice over. It is looked at each time libpq runs out of input; a server that is
+// never slower than we are (on this machine) is noticed only at the end of its message.
 constexpr size_t kIncompleteSizeMax = kCopyDataSizeMax + (size_t{32} << 20);
 
 struct ResultFree {
