@@ -11,7 +11,7 @@
 namespace coffer::postgres {
 
 struct BaseBackupCommand {
-  std::string label;
+  std::string label = {};
   bool fast_checkpoint = true;
   uint32_t max_rate_kib_s = 0;  // 0: unlimited
 };
@@ -21,8 +21,8 @@ Result<std::string> format_base_backup(const BaseBackupCommand& command, int ser
 /// One tar archive of the answer: a tablespace, or the data directory itself (oid 0).
 struct BackupArchive {
   uint32_t oid = 0;
-  std::string location;     // as on the server; "" for the data directory
-  uint64_t size_bytes = 0;  // the server's estimate, 0 when it gave none
+  std::string location = {};  // as on the server; "" for the data directory
+  uint64_t size_bytes = 0;    // the server's estimate, 0 when it gave none
 };
 
 /// Takes what the decoder found. An error ends the backup.
