@@ -320,6 +320,15 @@ void Collection::set_doomed() {
   index_->avoid(doomed_);
 }
 
+/// What a live point needs and the store does not have is damage here, not a wrong name.
+Error as_damage(Error error) {
+  if (error.code != ErrorCode::kNotFound) return error;
+  error.code = ErrorCode::kCorruption;
+  return std::move(error)
+      .in("nothing is collected while an object is missing")
+      .advise("run 'coffer verify --all', which names the points");
+}
+
 Status Collection::mark() {
   progress_.step("mark", 0);
   ExternalSorter ids(scratch_, options_.sort_memory_bytes);
@@ -328,11 +337,13 @@ Status Collection::mark() {
     // each 8 MiB of distinct file content.
     std::unordered_set<ChunkId, ChunkIdHash> seen;
     for (const LogState::Committed& point : state_.live) {
-      COFFER_TRY(const Manifest manifest, read_manifest(context_, vault_, state_, point.id));
-      for (const WrittenPack& pack : manifest.packs) of_live_points_.insert(pack.id);
-      COFFER_CHECK_OK(mark_point(
-          context_, vault_, *index_, manifest, [&](const ChunkId& id) { return seen.insert(id).second; },
-          [&](const ChunkId& id) { return ids.add(id.bytes); }));
+      const auto manifest = read_manifest(context_, vault_, state_, point.id);
+      if (!manifest.ok()) return as_damage(manifest.error());
+      for (const WrittenPack& pack : manifest->packs) of_live_points_.insert(pack.id);
+      auto marked = mark_point(
+          context_, vault_, *index_, *manifest, [&](const ChunkId& id) { return seen.insert(id).second; },
+          [&](const ChunkId& id) { return ids.add(id.bytes); });
+      if (!marked.ok()) return as_damage(std::move(marked).error());
       ++result_.live_points;
     }
   }
