@@ -5,6 +5,7 @@
 #include "edge/cli/exit_codes.h"
 #include "edge/cli/text_table.h"
 #include "edge/cli/units.h"
+#include "engine/jobs/key_slots.h"
 
 namespace coffer::cli {
 
@@ -202,7 +203,7 @@ Result<int> run_keys_add(Invocation& invocation) {
   COFFER_TRY(KeySource source, parse_key_source(text));
   COFFER_TRY(vault::Vault * vault, invocation.vault());
   COFFER_TRY(auto key, invocation.key_loader().load(source, "the new slot '" + name + "'", true));
-  COFFER_CHECK_OK(vault->add_slot(invocation.context(), {name, key.get()}));
+  COFFER_CHECK_OK(jobs::add_key_slot(invocation.context(), *vault, {name, key.get()}));
   COFFER_TRY(crypto::Keyset keyset, newest_keyset(invocation));
   if (invocation.json())
     invocation.print_document(
@@ -222,7 +223,7 @@ Result<int> run_keys_remove(Invocation& invocation) {
                invocation.world().prompter.confirm("Remove slot " + name + " of " + vault->store().describe() + "?"));
     if (!agreed) return Error{ErrorCode::kInvalidArgument, "not confirmed, nothing was changed", {}};
   }
-  COFFER_CHECK_OK(vault->remove_slot(invocation.context(), name));
+  COFFER_CHECK_OK(jobs::remove_key_slot(invocation.context(), *vault, name));
   COFFER_TRY(crypto::Keyset keyset, newest_keyset(invocation));
   if (invocation.json())
     invocation.print_document(

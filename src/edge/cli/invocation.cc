@@ -233,7 +233,9 @@ int run_command_line(World& world, const std::vector<std::string>& words) {
     tell(world, parsed.error(), std::find(words.begin(), words.end(), "--json") != words.end());
     code = kExitUsage;
   } else if (parsed->help_on) {
-    world.out.write(help_text(*parsed->help_on, static_cast<size_t>(std::max(world.out.columns(), 40))));
+    // Asked for, help is data; not asked for, it is a complaint.
+    Sink& sink = words.empty() ? world.messages : world.out;
+    sink.write(help_text(*parsed->help_on, static_cast<size_t>(std::max(sink.columns(), 40))));
     if (words.empty()) code = kExitUsage;
   } else {
     code = run_parsed(world, *parsed->arguments);
