@@ -5,7 +5,10 @@
 #include <vector>
 
 #include "engine/jobs/backup.h"
+#include "engine/jobs/key_slots.h"
 #include "engine/jobs/restore.h"
+#include "engine/vault/collector.h"
+#include "engine/vault/points.h"
 #include "support/fake_source.h"
 #include "support/vault_world.h"
 
@@ -95,10 +98,12 @@ inline Result<jobs::VerifyReport> verify(World& world, const vault::Vault& vault
   return jobs::run_verify(world.context(), world.environment(), vault, {});
 }
 
-/// A vault with a point of version 1 and one of version 2, as the objects that it is made of.
+/// A vault with a point of version 1 and one of version 2, as the objects that it is made of; and of everything else
+/// that a vault may hold: a forgotten point, its packs under a tombstone, attestations, a second key slot.
 struct SmallVault {
   Objects objects;
-  std::string first, second;  // point ids
+  std::string first, second, forgotten;  // point ids
+  std::set<std::string> unneeded;        // packs of the forgotten point
 
   static const SmallVault& get() {
     static const SmallVault made = make();
@@ -112,8 +117,24 @@ struct SmallVault {
     auto store = store::open_memory();
     auto vault = world.create_vault(*store);
     SmallVault v;
+    FakeCluster other = FakeCluster::of({directory("base"), directory("base/1"), directory("global"),
+                                         directory("pg_wal"), memory_file("base/1/5000", relation_bytes(64, 99))});
+    other.system_identifier = 7200000000000000002;
+    const Objects before = snapshot(*store);
+    v.forgotten = must(jobs::run_backup(world.context(), world.environment(), *vault, fake_source_factory(other), {}))
+                      .manifest.id;
+    for (const auto& [key, body] : snapshot(*store))
+      if (key.starts_with("packs/") && !before.contains(key)) v.unneeded.insert(key);
     v.first = must(back_up(world, *vault, 1)).manifest.id;
     v.second = must(back_up(world, *vault, 2)).manifest.id;
+    auto log = must(vault::CommitLog::load(world.context(), *vault));
+    must(vault::forget_point(world.context(), *log, v.forgotten, "test"));
+    auto scratch = must(world.files().open_directory(world.environment().scratch));
+    auto collected = must(vault::collect(world.context(), *vault, *log, *scratch, {}, world.environment().progress));
+    EXPECT_GT(collected.packs_tombstoned, 0U);
+    EXPECT_TRUE(must(verify(world, *vault)).clean());
+    auto second_key = crypto::key_file_slot(Secret(Bytes(32, std::byte{0x44})));
+    must(jobs::add_key_slot(world.context(), *vault, {"second", second_key.get()}));
     v.objects = snapshot(*store);
     return v;
   }

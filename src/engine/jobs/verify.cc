@@ -8,6 +8,7 @@
 #include "engine/jobs/vault_access.h"
 #include "engine/vault/lease.h"
 #include "engine/vault/pack.h"
+#include "engine/vault/tombstone.h"
 
 namespace coffer::jobs {
 
@@ -105,6 +106,7 @@ class Verifier {
 
  private:
   Status check_objects();
+  Status check_logged_objects(CommitLog& log);
   Status check_object(const Context& context, const store::ObjectInfo& object, Bytes& buffer);
   Status check_point(const LogState& state, const std::string& point_id);
   Status walk(const Context& context, const Manifest& manifest, Channel<Unit>& units);
@@ -195,6 +197,26 @@ Status Verifier::check_objects() {
       return ok_status();
     });
   return group.wait();
+}
+
+// What the log says must be there, beside the points: a listing cannot tell what was taken away.
+Status Verifier::check_logged_objects(CommitLog& log) {
+  for (const LogState::Tombstone& t : std::vector(log.state().open_tombstones)) {
+    auto packs = read_tombstone(context_, vault_, t);
+    if (packs.ok()) continue;
+    COFFER_CHECK_OK(log.refresh(context_));  // another program may have collected it meanwhile
+    const auto& open = log.state().open_tombstones;
+    if (std::none_of(open.begin(), open.end(), [&](const auto& o) { return o.id == t.id; })) continue;
+    COFFER_CHECK_OK(damage_is_a_finding(std::move(packs).error(), tombstone_key(t.id), ""));
+  }
+  const auto& entries = log.entries();
+  auto change = std::find_if(entries.rbegin(), entries.rend(), [](const LogEntry& e) { return e.type == LogEntryType::kKeysetChanged; });
+  if (change == entries.rend()) return ok_status();
+  auto keyset = vault_.store().head(context_, change->subject);
+  if (keyset.ok()) return ok_status();
+  Error error = std::move(keyset).error();
+  if (error.code == ErrorCode::kNotFound) error.message = "the log says that the keys were changed to it, and it is gone";
+  return damage_is_a_finding(std::move(error), change->subject, "");
 }
 
 Status Verifier::walk(const Context& context, const Manifest& manifest, Channel<Unit>& units) {
@@ -300,6 +322,7 @@ Result<VerifyReport> Verifier::run(const VerifyOptions& options) {
   std::vector<std::string> ids = options.point_ids;
   if (ids.empty()) {
     COFFER_CHECK_OK(check_objects());
+    COFFER_CHECK_OK(check_logged_objects(*log));
     for (const auto& live : log->state().live) ids.push_back(live.id);
   }
   many_points_ = ids.size() > 1;

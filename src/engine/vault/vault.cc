@@ -23,12 +23,6 @@ Error no_format(std::string what) { return {ErrorCode::kCorruption, "the object 
 
 // ---- keysets in the store
 
-std::string keyset_key(const crypto::KeyId& key_id, uint32_t generation) {
-  const std::string digits = std::to_string(generation);
-  const std::string zeros(kGenerationDigits - std::min(digits.size(), kGenerationDigits), '0');
-  return std::string(kKeysetsPrefix) + to_hex(key_id) + "/" + zeros + digits;
-}
-
 struct KeysetName {
   crypto::KeyId key_id{};
   uint32_t generation = 0;
@@ -215,6 +209,12 @@ Error refused(Error error, std::string_view key) {
 }
 
 }  // namespace
+
+std::string keyset_key(const crypto::KeyId& key_id, uint32_t generation) {
+  const std::string digits = std::to_string(generation);
+  const std::string zeros(kGenerationDigits - std::min(digits.size(), kGenerationDigits), '0');
+  return std::string(kKeysetsPrefix) + to_hex(key_id) + "/" + zeros + digits;
+}
 
 Bytes encode_format(const VaultFormat& format) {
   nlohmann::ordered_json json;

@@ -41,6 +41,9 @@ struct EpochKeys {
   std::unique_ptr<crypto::Fingerprinter> fingerprints;   // HKDF label "coffer page fingerprint v1"; clone() per thread
 };
 
+/// "keysets/<key id>/<generation>".
+std::string keyset_key(const crypto::KeyId& key_id, uint32_t generation);
+
 /// A slot to be made when a vault is created or a key added.
 struct NewSlot {
   std::string name;
