@@ -17,6 +17,7 @@ namespace {
 
 constexpr int kControlFileAttemptsMax = 10;
 constexpr std::chrono::milliseconds kControlFilePause{10};
+constexpr uint32_t kBlocksPerSegment = 131072;
 constexpr uint64_t kConfigurationFileMax = 16 << 20;
 
 struct ControlFileCopy {
@@ -133,6 +134,12 @@ Status LocalSource::check_identity(const Context& context) {
                  "the server is the cluster with system identifier " + on_disk + ", expected was " +
                      std::to_string(*options_.expected_system_identifier),
                  "back up another cluster under its own name"};
+  // Block numbers, and with them checksums, are counted over segments of this size everywhere.
+  if (control.parsed.blocks_per_segment != kBlocksPerSegment)
+    return Error{ErrorCode::kFailedPrecondition,
+                 "the cluster has segments of " + std::to_string(control.parsed.blocks_per_segment) +
+                     " blocks; only the usual 1 GiB (" + std::to_string(kBlocksPerSegment) + " blocks) is supported",
+                 {}};
   start_.system_identifier = control.parsed.system_identifier;
   return ok_status();
 }

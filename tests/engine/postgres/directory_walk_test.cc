@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "base/faulty_filesystem.h"
 #include "base/tasks.h"
 #include "engine/postgres/local_cluster.h"
 
@@ -241,6 +242,39 @@ TEST_F(DirectoryWalkTest, ManyWorkersGetEveryPieceOnce) {
   EXPECT_EQ(given.size(), 2000U + 11U);
   EXPECT_EQ(std::set<std::string>(given.begin(), given.end()).size(), given.size());
   EXPECT_TRUE(walk->finished());
+}
+
+// A disk that fails at any one call: either the walk says so, or it had all it needed.
+TEST_F(DirectoryWalkTest, AReadErrorAtAnyCallIsNeverAShorterList) {
+  put("base/5/100", std::string(10000, 'a'));
+  const size_t complete = paths().size();
+  for (uint64_t n = 1;; ++n) {
+    FaultyFileSystem faulty(files(), [&](const FileCall& call) -> std::optional<FileFault> {
+      if (call.number != n) return std::nullopt;
+      return FileFault{FileFault::Kind::kError, EIO};
+    });
+    WalkOptions options;
+    options.pgdata = folder_.path();
+    options.major = 15;
+    options.catalog_version = 202209061;
+    size_t given = 0;
+    Status status = [&]() -> Status {
+      COFFER_TRY(auto walk, DirectoryWalk::open(faulty, std::move(options)));
+      while (true) {
+        COFFER_TRY(auto piece, walk->next({}));
+        if (!piece) return ok_status();
+        ++given;
+        Bytes bytes(piece->length);
+        if (piece->reader) COFFER_CHECK_OK(piece->reader->read_at(piece->offset, bytes));
+      }
+    }();
+    if (faulty.calls() < n) break;
+    if (status.ok()) {
+      EXPECT_EQ(given, complete) << "call " << n;
+    } else {
+      EXPECT_EQ(status.code(), ErrorCode::kUnavailable) << "call " << n << ": " << status.error().message;
+    }
+  }
 }
 
 TEST_F(DirectoryWalkTest, StopsWhenAskedTo) {

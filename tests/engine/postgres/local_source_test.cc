@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/faulty_filesystem.h"
 #include "engine/postgres/cluster_check.h"
 #include "engine/postgres/local_cluster.h"
 #include "engine/postgres/page.h"
@@ -285,6 +286,55 @@ TEST_F(LocalSourceTest, ALostSessionIsAFailureThatSaysSo) {
   ASSERT_FALSE(end.ok());
   EXPECT_EQ(end.code(), ErrorCode::kUnavailable);
   EXPECT_NE(end.error().message.find("ending the backup"), std::string::npos);
+}
+
+TEST_F(LocalSourceTest, AControlFileTornByAWriteIsReadAgain) {
+  // The server only writes this file, so it does not mind what stands there between two of its writes.
+  const std::string path = server_->data_directory() + "/global/pg_control", whole = read_text(path);
+  std::string half = whole;
+  half[30] = static_cast<char>(half[30] ^ 1);
+  int torn = 3;
+  FaultyFileSystem tearing(files(), [&](const FileCall& call) -> std::optional<FileFault> {
+    if (call.operation == "read_at" && call.path.ends_with("pg_control") && torn >= 0)
+      write_text(path, torn-- > 0 ? half : whole);
+    return std::nullopt;
+  });
+  must(make_local_source(tearing, system_clock(), local_options(*server_))->begin({}));
+  EXPECT_LT(torn, 0);
+  torn = 1000;
+  auto begun = make_local_source(tearing, system_clock(), local_options(*server_))->begin({});
+  ASSERT_FALSE(begun.ok());
+  EXPECT_EQ(begun.code(), ErrorCode::kCorruption);
+  EXPECT_NE(begun.error().message.find("pg_control"), std::string::npos);
+  EXPECT_EQ(torn, 990);
+}
+
+TEST_F(LocalSourceTest, WalThatIsGoneOrDamagedEndsTheBackupWithItsName) {
+  for (const bool gone : {true, false}) {
+    auto source = source_of(*server_);
+    must(source->begin({}));
+    while (must(source->next({}))) {
+    }
+    SourceEnd end = must(source->finish({}));
+    const std::string path = server_->data_directory() + "/pg_wal/" + end.label.start_segment;
+    if (gone) {
+      fs::rename(path, folder_.path("kept"));
+    } else {
+      std::string text = read_text(path);
+      text[8] = static_cast<char>(text[8] ^ 1);  // the page's own address
+      write_text(path, text);
+    }
+    Status status = [&]() -> Status {
+      while (true) {
+        COFFER_TRY(auto piece, source->next({}));
+        if (!piece) return ok_status();
+      }
+    }();
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.code(), gone ? ErrorCode::kFailedPrecondition : ErrorCode::kCorruption) << status.error().message;
+    EXPECT_NE(status.error().message.find(end.label.start_segment), std::string::npos) << status.error().message;
+    if (gone) fs::rename(folder_.path("kept"), path);
+  }
 }
 
 TEST_F(LocalSourceTest, BlocksOfAMissingParentAreNotGuessedBelow17) {
