@@ -29,9 +29,7 @@ struct CollectOptions {
   /// Packs of which less than this share (in bytes of chunks) is live are rewritten: their live chunks go to new packs, and
   /// the old pack becomes unneeded once the new index is durable. 0 switches it off.
   double rewrite_below = 0.5;
-  /// Refuse to tombstone more than this share of the vault's packs unless at least one point was forgotten since the last
-  /// collection (rule: no purge when no point was removed).
-  size_t sort_memory_bytes = 32 << 20;
+  size_t sort_memory_bytes = 32 << 20;  // of each of at most two sorts at a time
 };
 struct CollectResult {
   uint64_t live_points = 0, live_chunks = 0;
@@ -42,10 +40,18 @@ struct CollectResult {
 };
 
 /// `scratch` holds the spilled marks. Errors leave the vault as it was or with less garbage; never with less than live data.
+/// One run does both rounds, each for what the other left: what it tombstones itself is removed by a later run. While another
+/// collector runs it does nothing and says so in `kept_because`.
+/// kCorruption: an index is damaged, or something that a live point needs is missing; nothing was removed. kFailedPrecondition:
+/// more than half of the packs that live points wrote seem unneeded although no point was forgotten since the last tombstone
+/// that was collected (no purge when no point was removed); nothing was tombstoned.
+/// Memory: the sorts, about 64 bytes for each 8 MiB of distinct file content, about 100 bytes a pack.
 Result<CollectResult> collect(const Context& context, const Vault& vault, CommitLog& log, Directory& scratch, const CollectOptions& options,
                               Progress& progress);
 
-/// The packs named by tombstones that are open in `state`: writers must not adopt from them.
+/// The packs named by tombstones that are open in `state`: writers must not adopt from them. The order is part of the safety of
+/// a writer: take the lease, refresh the log, ask this, load the index (and tell it to avoid() these packs). Readers that tell
+/// their index to avoid() them are never led to a pack that goes while they read. kCorruption names the tombstone.
 Result<std::set<PackId>> tombstoned_packs(const Context& context, const Vault& vault, const LogState& state);
 
 /// Every chunk id that a point needs: list blocks, map roots, map blocks, data. `visit` may see an id more than once.
