@@ -30,6 +30,7 @@ void connect_signals(StopSource& stop) {
   action.sa_flags = 0;  // a blocked read of an answer ends with EINTR and sees the stop
   for (int number : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(number, &action, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);  // a file size limit is an error of write(2), not the end of us
 }
 
 cli::EnvironmentVariables environment_variables() {
