@@ -303,16 +303,19 @@ class Coffer:
     def init(self):
         """A vault with two slots; the first key is the one used."""
         place = self.world.directory()
-        keys = [place / "first.key", place / "second.key"]
-        self.must(*init_arguments(keys), key=False)
-        self.key, self.second_key = (str(k) for k in keys)
+        self.key, self.second_key = str(place / "first.key"), str(place / "second.key")
+        for path in (self.key, self.second_key):
+            run([*self.prefix, str(self.world.program), "keys", "generate", path], env=self.world.environment)
+        self.must("vault", "init", "--key", f"first={self.key}", "--key", f"second={self.second_key}", key=False)
         return self
 
+    def backup_arguments(self, cluster, source):
+        return ["backup", "--conninfo", cluster.conninfo, "--source", source] + (["--pgdata", cluster.data] if source == "local" else [])
+
     def backup(self, cluster, source, *more):
-        arguments = ["backup", "--conninfo", cluster.conninfo]
-        if source == "local":
-            arguments += ["--pgdata", cluster.data]
-        return self.must(*arguments, *more)
+        """What the tool says of the new point; `id` is its id."""
+        document = self.must(*self.backup_arguments(cluster, source), *more)
+        return {**document, **document["point"]}
 
     def points(self):
         return self.must("points")["points"]
@@ -320,14 +323,7 @@ class Coffer:
     def verify_clean(self):
         """None, or what verify says."""
         code, document, said = self.call("verify", "--all")
-        return None if code == 0 and document and not document["findings"] else said[-2000:]
-
-
-def init_arguments(keys):
-    arguments = ["vault", "init"]
-    for key in keys:
-        arguments += ["--new-key-file", key]
-    return arguments
+        return None if code == 0 and document and document["clean"] else said[-2000:]
 
 
 class World:

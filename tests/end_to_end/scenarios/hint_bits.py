@@ -41,7 +41,7 @@ def trap(world, major, source):
     changed = sum(a != b for a, b in zip(before, after))
     check("the trap is set: pages changed and kept their LSN", changed > 100 and changed > moved, f"{changed} of {len(after)} pages changed, {moved} LSNs moved")
 
-    second = coffer.backup(cluster, source)["point"]
+    second = coffer.backup(cluster, source)["id"]
     target = world.directory() / "copy"
     coffer.must("restore", second, "--to", target)
     restored = pages_of(f"{target}/{cluster.sql('''SELECT pg_relation_filepath('t')''')}")

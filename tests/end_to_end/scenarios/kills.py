@@ -12,7 +12,7 @@ class Killer:
         self.cluster = Cluster.create(world, 15, checksums=True, settings={"autovacuum": "off"})
         self.cluster.pgbench_init(1)
         self.coffer = Coffer(world).init()
-        self.backup = ["backup", "--conninfo", self.cluster.conninfo, "--pgdata", self.cluster.data]
+        self.backup = self.coffer.backup_arguments(self.cluster, "local")
         self.problems, self.killed, self.finished = [], 0, 0
 
     def measure(self, *arguments):
@@ -53,8 +53,8 @@ class Killer:
         code, document, said = self.coffer.call(*self.backup)
         if code != 0:
             self.problem(f"{what} {n}: the next backup ended with {code}: {said[-500:]}")
-        elif document["stored_bytes"] > document["size_bytes"] * 0.2:
-            self.problem(f"{what} {n}: the next backup stored {document['stored_bytes']} of {document['size_bytes']} bytes")
+        elif document["point"]["stored_bytes"] > document["point"]["size_bytes"] * 0.2:
+            self.problem(f"{what} {n}: the next backup stored {document['point']['stored_bytes']} of {document['point']['size_bytes']} bytes")
 
 
 def kills(world, backups, forgets, collects):
@@ -66,7 +66,7 @@ def kills(world, backups, forgets, collects):
 
     def trim():
         """Few points and no garbage, so that each round costs the same."""
-        coffer.must("forget", "--keep-last", "2")
+        coffer.must("forget", "--yes", "--keep-last", "2")
         coffer.must("collect", "--grace", "0s")
 
     for n in range(backups):
@@ -85,10 +85,10 @@ def kills(world, backups, forgets, collects):
         while len(points := [p["id"] for p in coffer.points()]) < 3:
             coffer.must(*killer.backup)
         if n == 0:
-            forget_takes, _ = killer.measure("forget", points[0])
+            forget_takes, _ = killer.measure("forget", "--yes", points[0])
             coffer.must(*killer.backup)
             points = [p["id"] for p in coffer.points()]
-        killer.kill(["forget", points[0]], forget_takes)
+        killer.kill(["forget", "--yes", points[0]], forget_takes)
         after = killer.look(n, "forget", deep=n % 3 == 0)
         if after not in (points, points[1:]):
             killer.problem(f"forget {n}: {points} became {after}")
@@ -101,7 +101,7 @@ def kills(world, backups, forgets, collects):
     for n in range(collects):
         killer.change(n)
         coffer.must(*killer.backup)
-        coffer.must("forget", "--keep-last", "1")
+        coffer.must("forget", "--yes", "--keep-last", "1")
         kept = [p["id"] for p in coffer.points()]
         killer.kill(["collect", "--grace", "0s"], collect_takes)
         if killer.look(n, "collect", deep=True) != kept:

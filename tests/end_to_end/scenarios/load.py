@@ -102,9 +102,9 @@ def busy(world, major, source, checksums, wal_segment_mb, big):
     coffer = Coffer(world).init()
     with Load(cluster), Background(churn(cluster)) as background:
         time.sleep(0.5)
-        first = coffer.backup(cluster, source)["point"]
+        first = coffer.backup(cluster, source)["id"]
         during_first = background.count
-        second = coffer.backup(cluster, source)["point"]
+        second = coffer.backup(cluster, source)["id"]
         time.sleep(0.3)
     check("tables came and went meanwhile", during_first > 0 and background.count > during_first, f"{during_first}, {background.count}")
     for name, point in (("first point", first), ("second point", second)):

@@ -20,8 +20,7 @@ def interrupted(world, cluster, coffer, source, interrupt, promise, ready):
     outcome = {}
 
     def back_up():
-        arguments = ["backup", "--conninfo", cluster.conninfo] + (["--pgdata", cluster.data] if source == "local" else [])
-        outcome["code"], outcome["document"], outcome["said"] = coffer.call(*arguments)
+        outcome["code"], outcome["document"], outcome["said"] = coffer.call(*coffer.backup_arguments(cluster, source))
 
     thread = threading.Thread(target=back_up)
     thread.start()
@@ -71,7 +70,7 @@ def outages(world, major):
     interrupted(world, cluster, coffer, "local", restart, "server restarted under the local reader", copying(coffer))
     for source in ("stream", "local"):
         taken = coffer.backup(cluster, source)
-        check(f"the next backup by {source} works", taken["point"] in [p["id"] for p in coffer.points()])
+        check(f"the next backup by {source} works", taken["id"] in [p["id"] for p in coffer.points()])
     equal("no backup is left running on the server",
           cluster.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'coffer%'"), "0")
 
@@ -104,17 +103,17 @@ def full_disk(world):
         raise Skip("mounting a file system is not allowed here")
     try:
         coffer = Coffer(world, vault=mount / "vault").init()
-        code, _, said = coffer.call("backup", "--conninfo", cluster.conninfo, "--pgdata", cluster.data)
+        code, _, said = coffer.call(*coffer.backup_arguments(cluster, "local"))
         check("a full vault disk ends the backup and is named", code not in (0, -6, -11) and "space" in said, f"exit {code}: {said[-600:]}")
         equal("no point appeared", coffer.points(), [])
         problem = coffer.verify_clean()
         check("the vault is good", problem is None, problem or "")
         run(["mount", "-o", "remount,size=400m", str(mount)])
         taken = coffer.backup(cluster, "local")
-        check("with space the next one works", taken["point"] in [p["id"] for p in coffer.points()])
+        check("with space the next one works", taken["id"] in [p["id"] for p in coffer.points()])
         target = mount / "target"
         run(["mount", "-o", "remount,size=60m", str(mount)])
-        code, _, said = coffer.call("restore", taken["point"], "--to", target / "copy")
+        code, _, said = coffer.call("restore", taken["id"], "--to", target / "copy")
         check("a restore onto a full disk fails and is named", code not in (0, -6, -11) and "space" in said, f"exit {code}: {said[-600:]}")
         check("and never looks finished", not os.path.exists(target / "copy" / "global" / "pg_control"))
     finally:
@@ -133,7 +132,7 @@ def damaged_pages(world):
     cluster.start()
     for source in ("local", "stream"):
         coffer = Coffer(world).init()
-        code, document, said = coffer.call("backup", "--conninfo", cluster.conninfo, *(["--pgdata", cluster.data] if source == "local" else []))
-        check(f"{source}: a damaged page does not stop the backup, and is a finding", code == 3 and document and document["point"], f"exit {code}: {said[-600:]}")
+        code, document, said = coffer.call(*coffer.backup_arguments(cluster, source))
+        check(f"{source}: a damaged page does not stop the backup, and is a finding", code == 3 and document and document["point"]["id"], f"exit {code}: {said[-600:]}")
         shown = coffer.points()[0]
         check(f"{source}: the point is marked with file and block", shown["damaged_page_count"] == 1 and path in str(shown) and "17" in str(shown), str(shown)[:800])

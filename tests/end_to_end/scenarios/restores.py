@@ -24,7 +24,7 @@ def refusals(world):
     cluster.sql("CREATE TABLE t TABLESPACE space AS SELECT generate_series(1, 1000) AS id")
     cluster.sql("CREATE TABLE u AS SELECT generate_series(1, 500) AS id")
     coffer = Coffer(world).init()
-    point = coffer.backup(cluster, "local")["point"]
+    point = coffer.backup(cluster, "local")["id"]
     place = world.directory()
     elsewhere = ["--tablespace", f"{space}={world.directory()}"]
 
@@ -81,7 +81,7 @@ def targets(world):
     cluster.sql("CREATE TABLE t AS SELECT generate_series(1, 1000) AS id")
     coffer = Coffer(world).init()
     taken = coffer.backup(cluster, "local")
-    point = taken["point"]
+    point = taken["id"]
     shown = next(p for p in coffer.points() if p["id"] == point)
 
     def restored(*more, expect="1000"):
@@ -135,9 +135,9 @@ def delta(world):
     cluster = Cluster.create(world, 15, checksums=True)
     cluster.pgbench_init(5)
     coffer = Coffer(world).init()
-    first = coffer.backup(cluster, "local")["point"]
+    first = coffer.backup(cluster, "local")["id"]
     cluster.sql("UPDATE pgbench_accounts SET abalance = 5 WHERE aid % 1000 = 1; CREATE TABLE later AS SELECT 1 AS id")
-    second = coffer.backup(cluster, "local")["point"]
+    second = coffer.backup(cluster, "local")["id"]
     wanted = cluster.digest("pgbench_accounts")
 
     target = world.directory() / "copy"
@@ -146,8 +146,8 @@ def delta(world):
     outside.write_text("not yours")
     damage(target, world.random, outside)
     report = coffer.must("restore", second, "--to", target, "--delta")
-    check("a delta keeps what is right", report["bytes_kept"] > report["size_bytes"] * 0.8, f"{report['bytes_kept']} of {report['size_bytes']}")
-    check("and writes what is not", 0 < report["bytes_written"] < report["size_bytes"] * 0.3, str(report["bytes_written"]))
+    check("a delta keeps what is right", report["kept_bytes"] > report["size_bytes"] * 0.8, f"{report['kept_bytes']} of {report['size_bytes']}")
+    check("and writes what is not", 0 < report["written_bytes"] < report["size_bytes"] * 0.3, str(report["written_bytes"]))
     check("and removes what the point lacks", report["files_removed"] >= 3 and not os.path.exists(f"{target}/base/junk"), str(report["files_removed"]))
     equal("following no link", outside.read_text(), "not yours")
     code, said = run(as_database_user() + [tool("pg_verifybackup", 15), "-n", target], check_exit=False)
@@ -169,7 +169,7 @@ def killed(world):
     cluster = Cluster.create(world, 15, checksums=True)
     cluster.pgbench_init(10)
     coffer = Coffer(world).init()
-    point = coffer.backup(cluster, "local")["point"]
+    point = coffer.backup(cluster, "local")["id"]
     wanted = cluster.digest("pgbench_accounts")
     began = time.monotonic()
     coffer.must("restore", point, "--to", world.directory() / "copy")
@@ -183,7 +183,7 @@ def killed(world):
         kill_group(process)
         if not os.path.exists(target / "global" / "pg_control"):
             report = coffer.must("restore", point, "--to", target)
-            resumed += report["bytes_kept"] > 0
+            resumed += report["kept_bytes"] > 0
         code, said = run(as_database_user() + [tool("pg_verifybackup", 15), "-n", target], check_exit=False)
         if code != 0:
             bad.append(said[-500:])

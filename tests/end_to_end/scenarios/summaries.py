@@ -32,16 +32,16 @@ def incremental(world, major):
     coffer = Coffer(world).init()
     first = coffer.backup(cluster, "local")
     size = first["size_bytes"]
-    check("the first backup reads everything and says why", first["bytes_read"] >= size * 0.9 and first["full_read_because"], str(first))
+    check("the first backup reads everything and says why", first["read_bytes"] >= size * 0.9 and first["full_read_because"], str(first))
 
     cluster.sql("UPDATE pgbench_accounts SET abalance = 7 WHERE aid % 20000 = 1")
     cluster.sql("CREATE TABLE fresh AS SELECT generate_series(1, 1000) AS id")
     summarized(cluster)
     second = coffer.backup(cluster, "local")
-    check("the second reads what changed", second["used_wal_summaries"] and second["bytes_read"] < size * 0.2,
-          f"{second['bytes_read']} of {size} bytes read; summaries used: {second['used_wal_summaries']}; {second['full_read_because']}")
+    check("the second reads what changed", second["used_wal_summaries"] and second["read_bytes"] < size * 0.2,
+          f"{second['read_bytes']} of {size} bytes read; summaries used: {second['used_wal_summaries']}; {second['full_read_because']}")
     check("and stores little", second["stored_bytes"] < size * 0.02, f"{second['stored_bytes']} of {size}")
-    copy = restored_copy(world, coffer, cluster, second["point"])
+    copy = restored_copy(world, coffer, cluster, second["id"])
     for table in ("pgbench_accounts", "fresh", "pgbench_tellers"):
         equal(f"{table} of the copy is the original's", copy.digest(table), cluster.digest(table))
     checked = copy.amcheck()
@@ -56,7 +56,7 @@ def incremental(world, major):
     summarized(cluster)
     third = coffer.backup(cluster, "local")
     check("summaries vouch again", third["used_wal_summaries"], third["full_read_because"])
-    copy = restored_copy(world, coffer, cluster, third["point"])
+    copy = restored_copy(world, coffer, cluster, third["id"])
     for table in ("pgbench_accounts", "fresh"):
         equal(f"{table} after truncation is the original's", copy.digest(table), cluster.digest(table))
     checked = copy.amcheck()
@@ -72,8 +72,8 @@ def incremental(world, major):
         os.unlink(path)
     fourth = coffer.backup(cluster, "local")
     check("a hole in the summaries leads to a full read, which is said",
-          not fourth["used_wal_summaries"] and fourth["bytes_read"] > size * 0.5 and fourth["full_read_because"], str(fourth)[:1500])
-    copy = restored_copy(world, coffer, cluster, fourth["point"])
+          not fourth["used_wal_summaries"] and fourth["read_bytes"] > size * 0.5 and fourth["full_read_because"], str(fourth)[:1500])
+    copy = restored_copy(world, coffer, cluster, fourth["id"])
     equal("and to the right bytes", copy.digest("pgbench_accounts"), cluster.digest("pgbench_accounts"))
     copy.destroy()
 
