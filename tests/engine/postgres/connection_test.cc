@@ -151,7 +151,7 @@ TEST_F(ConnectionTest, ALostServerIsUnavailable) {
 
 TEST_F(ConnectionTest, TimeoutsOfTheServerAreOff) {
   server_->sql(
-      "ALTER ROLE postgres SET statement_timeout = '1ms'; ALTER ROLE postgres SET idle_session_timeout = '1ms'");
+      "ALTER ROLE postgres SET statement_timeout = '10min'; ALTER ROLE postgres SET idle_session_timeout = '10min'");
   auto connection = server_->connect();
   auto shown =
       connection->query({}, "SELECT current_setting('statement_timeout') || current_setting('idle_session_timeout')");
