@@ -266,6 +266,73 @@ TEST_F(StreamSourceTest, ClustersWithoutChecksumsSaySo) {
   for (const SourceFile& file : copy.files) EXPECT_FALSE(file.has_page_checksums);
 }
 
+/// A standby of `primary`, made from a copy of our own.
+std::unique_ptr<TestServer> make_standby(TestServer& primary) {
+  std::string directory = primary.work_directory() + "/standby";
+  auto source = make_stream_source({.conninfo = primary.conninfo()});
+  assemble_copy(*source, directory);
+  std::ofstream(directory + "/standby.signal").flush();
+  TestServer::give_to_server_user(directory);
+  return TestServer::create(
+      {.settings = {{"primary_conninfo", primary.conninfo()}}, .existing_data_directory = directory});
+}
+
+TEST_F(StreamSourceTest, AStandbyIsASourceToo) {
+  auto primary = TestServer::create();
+  auto standby = make_standby(*primary);
+  primary->sql("CREATE TABLE late AS SELECT g FROM generate_series(1, 1000) g; CHECKPOINT");
+  std::string target = primary->value("SELECT pg_current_wal_lsn()");
+  while (standby->value("SELECT pg_last_wal_replay_lsn() >= '" + target + "'") != "t") std::this_thread::yield();
+
+  std::string directory = standby->work_directory() + "/copy";
+  auto source = make_stream_source({.conninfo = standby->conninfo()});
+  AssembledCopy copy = assemble_copy(*source, directory);
+  EXPECT_TRUE(copy.start.from_standby);
+  EXPECT_EQ(copy.end.label.from, "standby");
+  ASSERT_TRUE(copy.end.control);
+  EXPECT_EQ(control_state_name(copy.end.control->state), "in archive recovery");
+
+  // The role without SQL learns it as well.
+  primary->sql("CREATE ROLE copier LOGIN REPLICATION; REVOKE CONNECT ON DATABASE postgres FROM PUBLIC");
+  while (standby->value("SELECT count(*) FROM pg_roles WHERE rolname = 'copier'") != "1") std::this_thread::yield();
+  while (standby->value("SELECT count(*) FROM pg_database WHERE datname = 'postgres' AND datacl IS NOT NULL") != "1") {
+    std::this_thread::yield();
+  }
+  auto blind = make_stream_source({.conninfo = standby->conninfo("postgres", "copier")});
+  auto start = blind->begin({});
+  ASSERT_TRUE(start.ok()) << start.error().message;
+  EXPECT_TRUE(start->databases.empty());
+  EXPECT_TRUE(start->from_standby);
+}
+
+TEST_F(StreamSourceTest, WalOfANewTimelinePassesFromItsFirstSegment) {
+  auto primary = TestServer::create();
+  primary->sql("CREATE TABLE t AS SELECT g FROM generate_series(1, 100000) g");
+  auto standby = make_standby(*primary);
+  standby->sql("SELECT pg_promote()");
+  standby->sql("INSERT INTO t SELECT generate_series(1, 100000); CHECKPOINT");
+  std::string end_text = standby->value("SELECT pg_current_wal_flush_lsn()");
+  uint64_t identifier = std::stoull(standby->value("SELECT system_identifier FROM pg_control_system()"));
+  int on_new_timeline = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(standby->data_directory() + "/pg_wal")) {
+    auto segment = parse_wal_segment_name(entry.path().filename().string(), 16 << 20);
+    if (!segment.ok() || segment->timeline != 2 || segment->number << 24 >= parse_lsn(end_text)->value) continue;
+    Status checked =
+        check_wal_segment(read_file(entry.path()), *segment, {15, identifier, 16 << 20}, *parse_lsn(end_text));
+    EXPECT_TRUE(checked.ok()) << checked.error().message;
+    ++on_new_timeline;
+  }
+  EXPECT_GE(on_new_timeline, 1);
+  auto history = parse_timeline_history(as_text(read_file(standby->data_directory() + "/pg_wal/00000002.history")));
+  ASSERT_TRUE(history.ok());
+  EXPECT_EQ(history->at(0).parent, 1U);
+
+  auto source = make_stream_source({.conninfo = standby->conninfo()});
+  AssembledCopy copy = assemble_copy(*source, standby->work_directory() + "/copy");
+  EXPECT_EQ(copy.start.timeline, 2U);
+  EXPECT_NE(copy.find("pg_wal/00000002.history"), nullptr);
+}
+
 TEST_F(StreamSourceTest, DroppingASourceHalfWayEndsTheServersBackup) {
   auto server = TestServer::create();
   make_accounts(*server);
