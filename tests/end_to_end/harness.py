@@ -373,9 +373,9 @@ def kill_group(process):
     process.wait()
 
 
-def main(program, long, only, seed):
+def main(program, long, only, seed, exactly=False):
     for name, function, is_long in SCENARIOS:
-        if only and only not in name or is_long and not long and not only:
+        if only and (name != only if exactly else only not in name) or is_long and not long and not only:
             continue
         results.scenario = name
         world = World(program, seed, long)

@@ -17,6 +17,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--long", action="store_true", help="every supported major, and thousands of kills")
     parser.add_argument("--only", default="", help="scenarios whose name holds this")
+    parser.add_argument("--exactly", action="store_true", help="--only names one scenario in full")
     parser.add_argument("--preset", default="release", help="whose build/<preset>/bin/coffer is tested")
     parser.add_argument("--program", default="", help="the coffer program, instead of --preset")
     parser.add_argument("--seed", type=int, default=None, help="repeats a run's random choices")
@@ -35,7 +36,7 @@ def main():
         return 1
     seed = options.seed if options.seed is not None else time.time_ns() % 1_000_000
     print(f"seed {seed}", flush=True)
-    return harness.main(program, options.long, options.only, seed)
+    return harness.main(program, options.long, options.only, seed, options.exactly)
 
 
 if __name__ == "__main__":

@@ -4,15 +4,16 @@
 
 #include "edge/cli/exit_codes.h"
 #include "edge/cli/help.h"
+#include "edge/cli/text_table.h"
 
 namespace coffer::cli {
 
 namespace {
 
 // The date of the pages' contents, not of the build: the same sources give the same page.
+constexpr size_t kLineMax = 78;
 constexpr const char* kDate = "November 24, 2026";
 
-// In running text a leading dot or quote would be a request, and a backslash an escape.
 std::string escaped(std::string_view text) {
   std::string out;
   for (char c : text) {
@@ -23,16 +24,22 @@ std::string escaped(std::string_view text) {
     else
       out += c;
   }
-  if (!out.empty() && (out[0] == '.' || out[0] == '\'')) out.insert(0, "\\&");
   return out;
 }
 
-// Text between macros: a new sentence begins a new line, as mdoc wants it.
+// Text between macros: a new sentence begins a new line, as mdoc wants it, and no line is long. A line that begins with
+// a dot or a quote would be a request.
 std::string prose(std::string_view text) {
-  std::string out = escaped(text);
-  for (const char* end : {". ", "? "})
-    for (size_t at = 0; (at = out.find(end, at)) != std::string::npos; at += 2) out.replace(at + 1, 1, "\n");
-  return out + "\n";
+  std::string out;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(". "), text.size() - 1) + 1;
+    std::string lines = wrap(escaped(text.substr(0, end)), kLineMax, 0);
+    for (size_t at = 0; at < lines.size(); at = lines.find('\n', at) + 1)
+      if (lines[at] == '.' || lines[at] == '\'') lines.insert(at, "\\&");
+    out += lines;
+    text.remove_prefix(std::min(text.find_first_not_of(' ', end), text.size()));
+  }
+  return out;
 }
 
 // An argument of a macro: quoted, so that its words stay together and none is taken for a macro.

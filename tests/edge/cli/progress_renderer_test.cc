@@ -17,7 +17,6 @@ constexpr uint64_t kMiB = 1 << 20;
 
 class ProgressRendererTest : public ::testing::Test {
  protected:
-  ProgressRenderer renderer(ProgressStyle::Kind kind, bool unicode = false) = delete;
   void pass(ProgressRenderer& renderer, std::chrono::nanoseconds time, uint64_t bytes) {
     clock.advance(time);
     renderer.advance(bytes);
@@ -140,10 +139,6 @@ TEST_F(ProgressRendererTest, ManyTasksMayCountAtOnce) {
 ProgressView half_done() { return {"copy", 412 * kMiB, 655 * kMiB, 41.0 * kMiB, 10s}; }
 
 TEST(ProgressLine, ShowsBarPercentBytesRateAndTime) {
-  EXPECT_EQ(
-      progress_line(half_done(), 100, false),
-      "  copy  [##########################---------------]  62 %  412 MiB of 655 MiB  41 MiB/s  ETA 6 s".substr(0, 0) +
-          progress_line(half_done(), 100, false));
   const std::string line = progress_line(half_done(), 100, false);
   for (const char* part : {"copy", "[###", " 62 %", "412 MiB of 655 MiB", "41 MiB/s", "ETA 6 s"})
     EXPECT_NE(line.find(part), std::string::npos) << line;
