@@ -38,6 +38,8 @@ class MappedFile {
   [[nodiscard]] virtual ByteView view() const = 0;
 };
 
+inline constexpr size_t kDirectAlignment = 4096;
+
 /// An open regular file. Positioned calls are safe from many threads at once. Closed by the destructor.
 class File {
  public:
@@ -46,6 +48,9 @@ class File {
   virtual Result<size_t> read_at(uint64_t offset, MutableByteView out) = 0;
   /// Writes all of `in` or fails. kResourceExhausted when the disk or quota is full.
   virtual Status write_at(uint64_t offset, ByteView in) = 0;
+  /// As write_at, for bytes that nobody reads soon: passes the page cache by where the file system can and offset, size
+  /// and memory are multiples of kDirectAlignment. Not to be mixed with a mapping of the file.
+  virtual Status write_around_cache(uint64_t offset, ByteView in) { return write_at(offset, in); }
   virtual Status truncate(uint64_t size_bytes) = 0;
   virtual Status sync() = 0;
   virtual Result<FileStat> stat() = 0;
@@ -68,18 +73,19 @@ class Directory {
   /// The path it was opened with, for messages only.
   [[nodiscard]] virtual const std::string& path() const = 0;
 
-  virtual Result<std::unique_ptr<File>> open_file(std::string_view relative) = 0;             // read only
-  virtual Result<std::unique_ptr<File>> open_file_for_write(std::string_view relative) = 0;   // exists already
+  virtual Result<std::unique_ptr<File>> open_file(std::string_view relative) = 0;            // read only
+  virtual Result<std::unique_ptr<File>> open_file_for_write(std::string_view relative) = 0;  // exists already
   /// New, empty, open for reading and writing. kAlreadyExists when the name is taken.
   virtual Result<std::unique_ptr<File>> create_file(std::string_view relative, uint32_t mode) = 0;
   /// A file without a name (O_TMPFILE); gone when closed unless linked. Falls back to a random ".tmp-" name that is
   /// unlinked at once where the file system has no O_TMPFILE, in which case link() is kUnavailable.
   virtual Result<std::unique_ptr<File>> create_unnamed(uint32_t mode) = 0;
-  /// Gives an unnamed file of this directory its name (or a named one a second). kAlreadyExists leaves the old one alone.
+  /// Gives an unnamed file of this directory its name (or a named one a second). kAlreadyExists leaves the old one
+  /// alone.
   virtual Status link(File& unnamed, std::string_view relative) = 0;
 
   virtual Result<std::unique_ptr<Directory>> open_directory(std::string_view relative) = 0;
-  virtual Status create_directory(std::string_view relative, uint32_t mode) = 0;   // kAlreadyExists when taken
+  virtual Status create_directory(std::string_view relative, uint32_t mode) = 0;  // kAlreadyExists when taken
   /// Creates every missing component and syncs each parent of a new one.
   virtual Status create_directories(std::string_view relative, uint32_t mode) = 0;
   virtual Status create_symlink(std::string_view target, std::string_view relative) = 0;
@@ -90,7 +96,7 @@ class Directory {
   /// Entries of one directory ("" = this one) in no order, without "." and "..". The visitor returns false to stop.
   virtual Status list(std::string_view relative, const std::function<bool(const DirectoryEntry&)>& visit) = 0;
   virtual Status rename(std::string_view from, std::string_view to) = 0;  // replaces a file at `to`
-  virtual Status remove_file(std::string_view relative) = 0;       // kNotFound when it is not there; also removes a symlink
+  virtual Status remove_file(std::string_view relative) = 0;  // kNotFound when it is not there; also removes a symlink
   virtual Status remove_directory(std::string_view relative) = 0;  // must be empty
   virtual Status set_mode(std::string_view relative, uint32_t mode) = 0;
   virtual Status set_owner(std::string_view relative, uint32_t uid, uint32_t gid) = 0;  // of a link: the link's own

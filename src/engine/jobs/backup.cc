@@ -44,7 +44,8 @@ Status run_workers(const Context& context, postgres::Source& source, std::vector
 
 // Every file of the server's own manifest must have arrived here with the size and CRC that the server computed: an
 // independent count (rule R4). Files that the server does not list (WAL, the manifest) are not looked at.
-Status compare_with_server_manifest(const Context& context, Directory& scratch, ByteView server_manifest, FileListReader& list) {
+Status compare_with_server_manifest(const Context& context, Directory& scratch, ByteView server_manifest,
+                                    FileListReader& list) {
   ExternalSorter theirs(scratch, 8 << 20);
   auto parsed = postgres::parse_backup_manifest(server_manifest, [&](postgres::ManifestFile&& file) -> Status {
     if (file.checksum_algorithm != "CRC32C" || file.checksum.size() != 4) return ok_status();
@@ -69,7 +70,8 @@ Status compare_with_server_manifest(const Context& context, Directory& scratch, 
     COFFER_TRY(std::optional<FileEntry> ours, list.find(context, path));
     if (!ours || ours->size_bytes != size || postgres::manifest_crc32c(ours->crc32c) != checksum)
       return Error{ErrorCode::kCorruption,
-                   path + (ours ? " arrived with other bytes than the server's manifest says" : " is in the server's manifest and did not arrive"),
+                   path + (ours ? " arrived with other bytes than the server's manifest says"
+                                : " is in the server's manifest and did not arrive"),
                    "run the backup again; when it repeats, check the network path and memory of both hosts"};
   }
 }
@@ -102,42 +104,49 @@ void describe_end(Manifest& m, const postgres::SourceEnd& end) {
     m.catalog_version = end.control->catalog_version;
     m.data_checksums = end.control->data_checksum_version != 0;
   }
-  // The server saw damage that our own rule may not have judged (a page above the start LSN): the mark must not be lost.
-  if (!end.server_checksum_failures.empty() && m.damaged_page_count == 0) m.damaged_page_count = end.server_checksum_failures.size();
+  // The server saw damage that our own rule may not have judged (a page above the start LSN): the mark must not be
+  // lost.
+  if (!end.server_checksum_failures.empty() && m.damaged_page_count == 0)
+    m.damaged_page_count = end.server_checksum_failures.size();
 }
 
 }  // namespace
 
 SourceFactory stream_source_factory(postgres::StreamOptions options) {
   return {.system_identifier = [options](const Context& context) -> Result<uint64_t> {
-            COFFER_TRY(auto connection, postgres::connect(context, options.conninfo, postgres::ConnectionKind::kReplication));
+            COFFER_TRY(auto connection,
+                       postgres::connect(context, options.conninfo, postgres::ConnectionKind::kReplication));
             COFFER_TRY(postgres::Rows rows, connection->query(context, "IDENTIFY_SYSTEM"));
             if (rows.size() != 1) return Error{ErrorCode::kUnavailable, "IDENTIFY_SYSTEM gave no row", {}};
             return static_cast<uint64_t>(std::strtoull(rows[0].text(0).c_str(), nullptr, 10));
           },
-          .make = [options](const std::optional<postgres::ParentPoint>& parent) {
-            postgres::StreamOptions o = options;
-            if (parent && !o.expected_system_identifier) o.expected_system_identifier = parent->system_identifier;
-            return postgres::make_stream_source(std::move(o));
-          }};
+          .make =
+              [options](const std::optional<postgres::ParentPoint>& parent) {
+                postgres::StreamOptions o = options;
+                if (parent && !o.expected_system_identifier) o.expected_system_identifier = parent->system_identifier;
+                return postgres::make_stream_source(std::move(o));
+              }};
 }
 
 SourceFactory local_source_factory(const Environment& environment, postgres::LocalOptions options) {
   return {.system_identifier = [options](const Context& context) -> Result<uint64_t> {
             COFFER_TRY(auto connection, postgres::connect(context, options.conninfo, postgres::ConnectionKind::kSql));
-            COFFER_TRY(postgres::Rows rows, connection->query(context, "SELECT system_identifier FROM pg_control_system()"));
+            COFFER_TRY(postgres::Rows rows,
+                       connection->query(context, "SELECT system_identifier FROM pg_control_system()"));
             if (rows.size() != 1) return Error{ErrorCode::kUnavailable, "pg_control_system() gave no row", {}};
             return static_cast<uint64_t>(std::strtoull(rows[0].text(0).c_str(), nullptr, 10));
           },
-          .make = [&files = environment.files, &clock = environment.clock, options](const std::optional<postgres::ParentPoint>& parent) {
-            postgres::LocalOptions o = options;
-            o.parent = parent;
-            return postgres::make_local_source(files, clock, std::move(o));
-          }};
+          .make =
+              [&files = environment.files, &clock = environment.clock,
+               options](const std::optional<postgres::ParentPoint>& parent) {
+                postgres::LocalOptions o = options;
+                o.parent = parent;
+                return postgres::make_local_source(files, clock, std::move(o));
+              }};
 }
 
-Result<BackupReport> run_backup(const Context& context, const Environment& env, const Vault& vault, const SourceFactory& factory,
-                                const BackupOptions& options) {
+Result<BackupReport> run_backup(const Context& context, const Environment& env, const Vault& vault,
+                                const SourceFactory& factory, const BackupOptions& options) {
   const MonoTime began = env.clock.mono();
   BackupReport report;
   Manifest& manifest = report.manifest;
@@ -179,15 +188,19 @@ Result<BackupReport> run_backup(const Context& context, const Environment& env, 
   env.progress.step("begin", 0);
   COFFER_TRY(postgres::SourceStart start, source->begin(context));
   if (start.system_identifier != system_identifier)
-    return Error{ErrorCode::kConflict, "the server changed under us: it was cluster " + std::to_string(system_identifier) + " and is now " +
-                                           std::to_string(start.system_identifier), "run the backup again"};
+    return Error{ErrorCode::kConflict,
+                 "the server changed under us: it was cluster " + std::to_string(system_identifier) + " and is now " +
+                     std::to_string(start.system_identifier),
+                 "run the backup again"};
   describe_source(manifest, start);
   if (report.full_read_because.empty()) report.full_read_because = start.summaries_unused_because;
-  if (!start.summaries_unused_because.empty()) env.progress.note("reading everything: " + start.summaries_unused_because);
+  if (!start.summaries_unused_because.empty())
+    env.progress.note("reading everything: " + start.summaries_unused_because);
 
   WriteOptions write = options.write;
   const auto jobs = static_cast<uint64_t>(std::max(1, env.jobs));
-  write.pack_size_bytes = std::clamp<uint64_t>(env.budget.limit_bytes() / (4 * (jobs + 1)), kPackSizeMin, write.pack_size_bytes);
+  write.pack_size_bytes =
+      std::clamp<uint64_t>(env.budget.limit_bytes() / (4 * (jobs + 1)), kPackSizeMin, write.pack_size_bytes);
   WriteSession session(context, vault, *index, env.budget, write, std::move(doomed));
   PackCache packs(vault);
   IntakeShared shared(vault, *index, packs, *scratch, env.progress, start.start, parent);
@@ -241,8 +254,10 @@ Result<BackupReport> run_backup(const Context& context, const Environment& env, 
   manifest.finished = env.clock.wall();
   manifest.id = new_point_id(manifest.finished, env.entropy);
   COFFER_CHECK_OK(commit_point(context, vault, *log, *lease, manifest));
-  if (auto s = lease->release(context); !s.ok()) env.progress.note("the lease was not released and will expire: " + s.error().message);
-  if (auto s = merge_indexes(context, vault, *index, kIndexesMax); !s.ok()) env.progress.note("indexes were not merged: " + s.error().message);
+  if (auto s = lease->release(context); !s.ok())
+    env.progress.note("the lease was not released and will expire: " + s.error().message);
+  if (auto s = merge_indexes(context, vault, *index, kIndexesMax); !s.ok())
+    env.progress.note("indexes were not merged: " + s.error().message);
   report.duration_ms = (env.clock.mono() - began).count() / 1'000'000;
   return report;
 }

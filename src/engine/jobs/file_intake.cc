@@ -20,7 +20,9 @@ constexpr size_t kServerManifestMax = 256 << 20;
 // Groups read by one call: large enough to be cheap, small enough to stay in the processor's cache.
 constexpr uint64_t kReadSpan = 4 * kGroupSize;
 
-uint64_t pieces_of(uint64_t size_bytes) { return std::max<uint64_t>(1, (size_bytes + kMapBlockSpan - 1) / kMapBlockSpan); }
+uint64_t pieces_of(uint64_t size_bytes) {
+  return std::max<uint64_t>(1, (size_bytes + kMapBlockSpan - 1) / kMapBlockSpan);
+}
 
 FileEntry entry_of(const SourceFile& file) {
   FileEntry e;
@@ -43,8 +45,8 @@ bool may_have_changed(const postgres::ChangedBlocks& changed, uint64_t first, ui
 
 }  // namespace
 
-IntakeShared::IntakeShared(const Vault& vault, const IndexSet& index, PackCache& packs, Directory& scratch, Progress& progress,
-                           postgres::Lsn backup_start, const std::optional<Manifest>& parent)
+IntakeShared::IntakeShared(const Vault& vault, const IndexSet& index, PackCache& packs, Directory& scratch,
+                           Progress& progress, postgres::Lsn backup_start, const std::optional<Manifest>& parent)
     : vault_(vault),
       index_(index),
       packs_(packs),
@@ -53,7 +55,9 @@ IntakeShared::IntakeShared(const Vault& vault, const IndexSet& index, PackCache&
       parent_list_(parent ? parent->list : std::vector<ListBlockRef>{}),
       entries_(scratch, kSorterMemory) {}
 
-IntakeShared::Totals IntakeShared::totals() const { return {files_, directories_, size_bytes_, bytes_read_, pages_changed_}; }
+IntakeShared::Totals IntakeShared::totals() const {
+  return {files_, directories_, size_bytes_, bytes_read_, pages_changed_};
+}
 
 Result<std::unique_ptr<ExternalSorter::Stream>> IntakeShared::sorted_entries() {
   std::lock_guard lock(mutex_);
@@ -111,34 +115,38 @@ Result<MapBlock> FileIntake::load_block(const Context& context, const FileEntry&
   return decode_map_block(bytes);
 }
 
-// A wrong checksum is looked at twice: a page that a concurrent write tore changes under our eyes or gets a newer LSN, and the
-// WAL of the backup restores it. One that stays the same was wrong before the backup began.
+// A wrong checksum is looked at twice: a page that a concurrent write tore changes under our eyes or gets a newer LSN,
+// and the WAL of the backup restores it. One that stays the same was wrong before the backup began.
 Status FileIntake::check_page(const Piece& piece, uint64_t offset, MutableByteView page, bool& damaged) {
   const SourceFile& file = *piece.file;
   const auto block_in_file = static_cast<uint32_t>(offset / kPageSize);
   // Segments are always 1 GiB: begin() refuses other block or segment sizes.
   const uint32_t block = file.relation->segment * 131072 + block_in_file;
-  if (postgres::judge_page(page.data(), block, shared_.backup_start_) != postgres::PageVerdict::kBad) return ok_status();
+  if (postgres::judge_page(page.data(), block, shared_.backup_start_) != postgres::PageVerdict::kBad)
+    return ok_status();
   if (piece.reader) {
     Bytes again(kPageSize);
     COFFER_CHECK_OK(piece.reader->read_at(offset, again));
     const bool changed = !equal(again, page);
     std::memcpy(page.data(), again.data(), kPageSize);
-    if (changed || postgres::judge_page(page.data(), block, shared_.backup_start_) != postgres::PageVerdict::kBad) return ok_status();
+    if (changed || postgres::judge_page(page.data(), block, shared_.backup_start_) != postgres::PageVerdict::kBad)
+      return ok_status();
   }
   damaged = true;
-  DamagedPage d{file.path, block_in_file, postgres::stored_checksum(page.data()), postgres::page_checksum(page.data(), block)};
+  DamagedPage d{file.path, block_in_file, postgres::stored_checksum(page.data()),
+                postgres::page_checksum(page.data(), block)};
   const uint64_t count = ++shared_.damaged_count_;
   if (count <= 10)
-    shared_.progress_.note("damaged page in the source: " + d.path + " block " + std::to_string(d.block) + " (checksum " + std::to_string(d.stored) +
-                           " stored, " + std::to_string(d.computed) + " computed); the backup goes on and is marked");
+    shared_.progress_.note("damaged page in the source: " + d.path + " block " + std::to_string(d.block) +
+                           " (checksum " + std::to_string(d.stored) + " stored, " + std::to_string(d.computed) +
+                           " computed); the backup goes on and is marked");
   std::lock_guard lock(shared_.mutex_);
   if (shared_.damaged_.size() < kDamagedPagesMax) shared_.damaged_.push_back(std::move(d));
   return ok_status();
 }
 
-Status FileIntake::take_group(const Context& context, const Piece& piece, uint64_t offset, MutableByteView bytes, const PageGroup* parent,
-                              bool check_all_pages, PageGroup& group, bool& damaged) {
+Status FileIntake::take_group(const Context& context, const Piece& piece, uint64_t offset, MutableByteView bytes,
+                              const PageGroup* parent, bool check_all_pages, PageGroup& group, bool& damaged) {
   const bool check_pages = piece.file->has_page_checksums;
   group = {};
   group.size_bytes = static_cast<uint32_t>(bytes.size());
@@ -181,7 +189,8 @@ Status FileIntake::take_group(const Context& context, const Piece& piece, uint64
     if (mask != all) {
       chunk_.clear();
       for (uint32_t p = 0; p < pages; ++p)
-        if (mask >> p & 1) append(chunk_, bytes.subspan(p * kPageSize, std::min<size_t>(kPageSize, bytes.size() - p * kPageSize)));
+        if (mask >> p & 1)
+          append(chunk_, bytes.subspan(p * kPageSize, std::min<size_t>(kPageSize, bytes.size() - p * kPageSize)));
       plain = chunk_;
     }
     COFFER_TRY(ChunkId id, writer_.put(context, plain));
@@ -210,14 +219,18 @@ Status FileIntake::take_group(const Context& context, const Piece& piece, uint64
 
 // One map block's worth of a file. Without a look at the bytes where WAL summaries vouch for them; else every page is
 // fingerprinted and compared with the parent's.
-Result<MapBlockRef> FileIntake::take_piece(const Context& context, const Piece& piece, const std::optional<FileEntry>& parent,
-                                           const std::vector<MapBlockRef>& parent_refs, MapBlock* keep_block, bool& damaged) {
+Result<MapBlockRef> FileIntake::take_piece(const Context& context, const Piece& piece,
+                                           const std::optional<FileEntry>& parent,
+                                           const std::vector<MapBlockRef>& parent_refs, MapBlock* keep_block,
+                                           bool& damaged) {
   const SourceFile& file = *piece.file;
   const uint64_t block_number = piece.offset / kMapBlockSpan;
   const bool has_parent_block = parent && block_number < parent_refs.size();
   const bool vouched = has_parent_block && file.changed && !parent->damaged_pages;
   const uint64_t parent_length =
-      has_parent_block ? std::min<uint64_t>(kMapBlockSpan, parent->size_bytes - std::min(parent->size_bytes, piece.offset)) : 0;
+      has_parent_block
+          ? std::min<uint64_t>(kMapBlockSpan, parent->size_bytes - std::min(parent->size_bytes, piece.offset))
+          : 0;
 
   if (vouched && parent->map_kind == MapKind::kRoot && parent_length == piece.length &&
       !may_have_changed(*file.changed, piece.offset / kPageSize, (piece.length + kPageSize - 1) / kPageSize)) {
@@ -231,10 +244,13 @@ Result<MapBlockRef> FileIntake::take_piece(const Context& context, const Piece& 
   const size_t group_count = (piece.length + kGroupSize - 1) / kGroupSize;
   MapBlock block(group_count);
   auto group_size = [&](size_t g) { return std::min<uint64_t>(kGroupSize, piece.length - g * kGroupSize); };
-  auto parent_group = [&](size_t g) -> const PageGroup* { return g < parent_block.size() ? &parent_block[g] : nullptr; };
+  auto parent_group = [&](size_t g) -> const PageGroup* {
+    return g < parent_block.size() ? &parent_block[g] : nullptr;
+  };
   auto vouched_group = [&](size_t g) {
     return vouched && parent_group(g) && parent_group(g)->size_bytes == group_size(g) &&
-           !may_have_changed(*file.changed, (piece.offset + g * kGroupSize) / kPageSize, (group_size(g) + kPageSize - 1) / kPageSize);
+           !may_have_changed(*file.changed, (piece.offset + g * kGroupSize) / kPageSize,
+                             (group_size(g) + kPageSize - 1) / kPageSize);
   };
 
   for (size_t g = 0; g < group_count;) {
@@ -247,7 +263,8 @@ Result<MapBlockRef> FileIntake::take_piece(const Context& context, const Piece& 
     }
     size_t end = g;
     uint64_t span = 0;
-    while (end < group_count && span + group_size(end) <= kReadSpan && !(end > g && vouched_group(end))) span += group_size(end++);
+    while (end < group_count && span + group_size(end) <= kReadSpan && !(end > g && vouched_group(end)))
+      span += group_size(end++);
     MutableByteView bytes = MutableByteView(buffer_).first(span);
     if (piece.reader) {
       COFFER_CHECK_OK(piece.reader->read_at(piece.offset + g * kGroupSize, bytes));
@@ -256,8 +273,8 @@ Result<MapBlockRef> FileIntake::take_piece(const Context& context, const Piece& 
     }
     shared_.bytes_read_ += span;
     for (; g < end; ++g) {
-      COFFER_CHECK_OK(take_group(context, piece, piece.offset + g * kGroupSize, bytes.first(group_size(g)), parent_group(g),
-                                 parent && parent->damaged_pages, block[g], damaged));
+      COFFER_CHECK_OK(take_group(context, piece, piece.offset + g * kGroupSize, bytes.first(group_size(g)),
+                                 parent_group(g), parent && parent->damaged_pages, block[g], damaged));
       bytes = bytes.subspan(group_size(g));
     }
     shared_.progress_.advance(span);
@@ -281,7 +298,8 @@ Status FileIntake::take(const Context& context, Piece piece) {
 
   if (file.path == "backup_manifest" && !piece.reader) {
     std::lock_guard lock(shared_.mutex_);
-    if (shared_.server_manifest_.size() + piece.data.size() <= kServerManifestMax) append(shared_.server_manifest_, piece.data);
+    if (shared_.server_manifest_.size() + piece.data.size() <= kServerManifestMax)
+      append(shared_.server_manifest_, piece.data);
   }
   if (file.size_bytes <= kMapBlockSpan) {
     FileEntry entry = entry_of(file);

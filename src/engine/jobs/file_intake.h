@@ -23,8 +23,8 @@ namespace coffer::jobs {
 /// What all workers of a backup share. Thread-safe.
 class IntakeShared {
  public:
-  IntakeShared(const vault::Vault& vault, const vault::IndexSet& index, vault::PackCache& packs, Directory& scratch, Progress& progress,
-               postgres::Lsn backup_start, const std::optional<vault::Manifest>& parent);
+  IntakeShared(const vault::Vault& vault, const vault::IndexSet& index, vault::PackCache& packs, Directory& scratch,
+               Progress& progress, postgres::Lsn backup_start, const std::optional<vault::Manifest>& parent);
 
   /// Counts from the source's own files.
   struct Totals {
@@ -60,7 +60,8 @@ class IntakeShared {
   std::map<const postgres::SourceFile*, std::shared_ptr<Assembly>> assemblies_;
   std::vector<vault::DamagedPage> damaged_;
   Bytes server_manifest_;
-  std::atomic<uint64_t> damaged_count_{0}, files_{0}, directories_{0}, size_bytes_{0}, bytes_read_{0}, pages_changed_{0};
+  std::atomic<uint64_t> damaged_count_{0}, files_{0}, directories_{0}, size_bytes_{0}, bytes_read_{0},
+      pages_changed_{0};
 };
 
 /// One worker's side. Not thread-safe.
@@ -75,14 +76,17 @@ class FileIntake {
     vault::MapBlock groups;
   };
   Status take_directory(const postgres::SourceFile& file);
-  Result<vault::MapBlockRef> take_piece(const Context& context, const postgres::Piece& piece, const std::optional<vault::FileEntry>& parent,
-                                        const std::vector<vault::MapBlockRef>& parent_refs, vault::MapBlock* keep_block, bool& damaged);
+  Result<vault::MapBlockRef> take_piece(const Context& context, const postgres::Piece& piece,
+                                        const std::optional<vault::FileEntry>& parent,
+                                        const std::vector<vault::MapBlockRef>& parent_refs, vault::MapBlock* keep_block,
+                                        bool& damaged);
   Status take_group(const Context& context, const postgres::Piece& piece, uint64_t offset, MutableByteView bytes,
                     const vault::PageGroup* parent, bool check_all_pages, vault::PageGroup& group, bool& damaged);
   Status check_page(const postgres::Piece& piece, uint64_t offset, MutableByteView page, bool& damaged);
   Result<std::optional<vault::FileEntry>> find_parent(const Context& context, const std::string& path);
   Result<std::vector<vault::MapBlockRef>> parent_refs_of(const Context& context, const vault::FileEntry& parent);
-  Result<vault::MapBlock> load_block(const Context& context, const vault::FileEntry& parent, const vault::MapBlockRef& ref);
+  Result<vault::MapBlock> load_block(const Context& context, const vault::FileEntry& parent,
+                                     const vault::MapBlockRef& ref);
   Status emit(const vault::FileEntry& entry);
 
   IntakeShared& shared_;

@@ -19,13 +19,16 @@ Result<std::vector<MapBlockRef>> PointReader::blocks_of(const Context& context, 
     COFFER_TRY(ByteView root, chunks_.get(context, entry.map));
     COFFER_TRY(refs, decode_map_root(root));
     if (refs.size() == count && file_digest(entry.size_bytes, refs) != entry.digest)
-      return Error{ErrorCode::kCorruption, "the map root has another digest than the file list says", {}}.in(entry.path);
+      return Error{ErrorCode::kCorruption, "the map root has another digest than the file list says", {}}.in(
+          entry.path);
   }
-  if (refs.size() != count) return Error{ErrorCode::kCorruption, "the file map does not fit the file's size", {}}.in(entry.path);
+  if (refs.size() != count)
+    return Error{ErrorCode::kCorruption, "the file map does not fit the file's size", {}}.in(entry.path);
   return refs;
 }
 
-Result<MapBlock> PointReader::block(const Context& context, const FileEntry& entry, const std::vector<MapBlockRef>& refs, uint64_t number) {
+Result<MapBlock> PointReader::block(const Context& context, const FileEntry& entry,
+                                    const std::vector<MapBlockRef>& refs, uint64_t number) {
   COFFER_ASSERT(number < refs.size());
   MapBlock block;
   if (entry.map_kind == MapKind::kInline) {
@@ -40,9 +43,11 @@ Result<MapBlock> PointReader::block(const Context& context, const FileEntry& ent
   const auto digest = map_block_digest(block);
   MapBlockRef whole;
   whole.digest = digest;
-  const bool digest_good = entry.map_kind == MapKind::kRoot ? digest == refs[number].digest : file_digest(entry.size_bytes, {whole}) == entry.digest;
+  const bool digest_good = entry.map_kind == MapKind::kRoot ? digest == refs[number].digest
+                                                            : file_digest(entry.size_bytes, {whole}) == entry.digest;
   if (covered != expected || !digest_good)
-    return Error{ErrorCode::kCorruption, "map block " + std::to_string(number) + " does not fit the file", {}}.in(entry.path);
+    return Error{ErrorCode::kCorruption, "map block " + std::to_string(number) + " does not fit the file", {}}.in(
+        entry.path);
   return block;
 }
 

@@ -19,8 +19,8 @@ class PointReader {
   /// One reference per map block of a file, checked against the entry's digest where the map root tells it.
   Result<std::vector<vault::MapBlockRef>> blocks_of(const Context& context, const vault::FileEntry& entry);
   /// Block `number`, checked against its reference's digest and the size that the file has there.
-  Result<vault::MapBlock> block(const Context& context, const vault::FileEntry& entry, const std::vector<vault::MapBlockRef>& refs,
-                                uint64_t number);
+  Result<vault::MapBlock> block(const Context& context, const vault::FileEntry& entry,
+                                const std::vector<vault::MapBlockRef>& refs, uint64_t number);
   /// The bytes of a group, `group.size_bytes` of them, each page checked against its fingerprint; kCorruption else.
   Status read_group(const Context& context, const vault::PageGroup& group, MutableByteView out);
   /// Do these bytes (of a file that is there already) have the group's fingerprints?

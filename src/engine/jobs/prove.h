@@ -12,18 +12,19 @@ namespace coffer::jobs {
 
 struct ProveOptions {
   std::string point_id;
-  bool thorough = false;        // heapallindexed
-  bool keep_scratch = false;    // leave the restored copy and say where it is
+  bool thorough = false;      // heapallindexed
+  bool keep_scratch = false;  // leave the restored copy and say where it is
 };
 struct ProveReport {
   vault::Attestation attestation;
   postgres::ClusterCheck checks;
   postgres::PageCheck pages;
   int64_t restore_ms = 0, recovery_ms = 0, check_ms = 0;
-  std::string scratch;          // when kept
+  std::string scratch;  // when kept
 };
-/// The attestation is written also when the point failed. kNotProven when the check could not run (no server of the major, no
-/// sandbox, no space): nothing is attested then but the failure itself, with `success` false.
-Result<ProveReport> run_prove(const Context& context, const Environment& environment, const vault::Vault& vault, const ProveOptions& options);
+/// The attestation is written also when the point failed. kNotProven when the check could not run (no server of the
+/// major, no sandbox, no space): nothing is attested then but the failure itself, with `success` false.
+Result<ProveReport> run_prove(const Context& context, const Environment& environment, const vault::Vault& vault,
+                              const ProveOptions& options);
 
 }  // namespace coffer::jobs

@@ -18,6 +18,9 @@ using namespace vault;
 
 namespace {
 
+constexpr size_t kWriteSpan = 4 * kGroupSize;
+// A worker waits for the disk about as long as it decrypts and decompresses, so two share a core.
+constexpr int kWorkersPerJob = 2;
 constexpr std::string_view kControlFile = "global/pg_control";
 constexpr std::string_view kAutoConf = "postgresql.auto.conf";
 constexpr std::string_view kTablespaceMap = "tablespace_map";
@@ -35,14 +38,21 @@ struct SharedFile {
 struct Unit {
   std::shared_ptr<SharedFile> shared;  // one block of a large file, or
   uint64_t block = 0;
-  FileEntry entry;                     // a whole small file
+  FileEntry entry;  // a whole small file
 };
 
 class Restorer {
  public:
-  Restorer(const Context& context, const Environment& env, const Vault& vault, const RestoreOptions& options, const Manifest& manifest,
-           const IndexSet& index, RestoreTarget& target)
-      : context_(context), env_(env), vault_(vault), options_(options), manifest_(manifest), index_(index), packs_(vault), target_(target) {}
+  Restorer(const Context& context, const Environment& env, const Vault& vault, const RestoreOptions& options,
+           const Manifest& manifest, const IndexSet& index, RestoreTarget& target)
+      : context_(context),
+        env_(env),
+        vault_(vault),
+        options_(options),
+        manifest_(manifest),
+        index_(index),
+        packs_(vault),
+        target_(target) {}
 
   Status run();
   RestoreReport report;
@@ -51,8 +61,8 @@ class Restorer {
   Status walk(const Context& context, Channel<Unit>& units);
   Status work(const Context& context, Channel<Unit>& units);
   Result<std::unique_ptr<File>> open_target(const FileEntry& entry, bool& existed);
-  Status write_block(const Context& context, PointReader& reader, const FileEntry& entry, const MapBlock& block, uint64_t offset, File& file,
-                     bool existed, MutableByteView buffer);
+  Status write_block(const Context& context, PointReader& reader, const FileEntry& entry, const MapBlock& block,
+                     uint64_t offset, File& file, bool existed, MutableByteView buffer);
   Status finish_file(const FileEntry& entry, File& file);
   Result<Bytes> small_file(const FileEntry& entry);
   Status write_small_file(const std::string& path, ByteView content, uint32_t mode);
@@ -61,7 +71,8 @@ class Restorer {
   Status write_links();
   Status remove_others();
   [[nodiscard]] std::string path_here(const FileEntry& entry) const {
-    return entry.path.starts_with(kConfigPrefix) ? "coffer-config/" + entry.path.substr(kConfigPrefix.size()) : entry.path;
+    return entry.path.starts_with(kConfigPrefix) ? "coffer-config/" + entry.path.substr(kConfigPrefix.size())
+                                                 : entry.path;
   }
   [[nodiscard]] bool left_out(const std::string& path) const {
     return path == "recovery.signal" || path == "standby.signal" || path == "recovery.done" || path == "postmaster.pid";
@@ -96,7 +107,8 @@ Result<std::unique_ptr<File>> Restorer::open_target(const FileEntry& entry, bool
     }
     if (there.ok()) {
       if (there->type == FileType::kDirectory)
-        return Error{ErrorCode::kFailedPrecondition, path_here(entry) + " is a directory here and a file in the point", "empty the target and restore again"};
+        return Error{ErrorCode::kFailedPrecondition, path_here(entry) + " is a directory here and a file in the point",
+                     "empty the target and restore again"};
       COFFER_CHECK_OK(at.directory->remove_file(at.relative));
     }
   }
@@ -109,13 +121,19 @@ Result<std::unique_ptr<File>> Restorer::open_target(const FileEntry& entry, bool
   return file;
 }
 
-// Writes the groups of one map block. Over an existing file only the groups that differ are read from the vault and written.
-Status Restorer::write_block(const Context& context, PointReader& reader, const FileEntry& entry, const MapBlock& block, uint64_t offset, File& file,
-                             bool existed, MutableByteView buffer) {
+// Writes the groups of one map block. Over an existing file only the groups that differ are read from the vault and
+// written.
+Status Restorer::write_block(const Context& context, PointReader& reader, const FileEntry& entry, const MapBlock& block,
+                             uint64_t offset, File& file, bool existed, MutableByteView buffer) {
   uint64_t pending_offset = offset;
   size_t pending = 0;  // bytes in `buffer` that wait to be written at pending_offset
   auto flush = [&]() -> Status {
-    if (pending > 0) COFFER_CHECK_OK(file.write_at(pending_offset, buffer.first(pending)));
+    if (pending > 0) {
+      // A large new file goes around the page cache: a restore would fill memory with pages that nobody reads for long.
+      const bool around = !existed && entry.size_bytes > kMapBlockSpan;
+      ByteView bytes = buffer.first(pending);
+      COFFER_CHECK_OK(around ? file.write_around_cache(pending_offset, bytes) : file.write_at(pending_offset, bytes));
+    }
     written_ += pending;
     pending = 0;
     return ok_status();
@@ -158,12 +176,16 @@ Status Restorer::finish_file(const FileEntry& entry, File& file) {
 
 Status Restorer::work(const Context& context, Channel<Unit>& units) {
   PointReader reader(vault_, index_, packs_);
-  Bytes buffer(4 * kGroupSize);
+  // Aligned by hand, for writes around the cache.
+  Bytes memory(kWriteSpan + kDirectAlignment);
+  const size_t skip = kDirectAlignment - reinterpret_cast<uintptr_t>(memory.data()) % kDirectAlignment;
+  MutableByteView buffer = MutableByteView(memory).subspan(skip, kWriteSpan);
   while (auto unit = units.pop(context)) {
     if (unit->shared) {
       SharedFile& shared = *unit->shared;
       COFFER_TRY(MapBlock block, reader.block(context, shared.entry, shared.refs, unit->block));
-      COFFER_CHECK_OK(write_block(context, reader, shared.entry, block, unit->block * kMapBlockSpan, *shared.file, target_.resumes(), buffer));
+      COFFER_CHECK_OK(write_block(context, reader, shared.entry, block, unit->block * kMapBlockSpan, *shared.file,
+                                  target_.resumes(), buffer));
       if (--shared.blocks_left == 0) COFFER_CHECK_OK(finish_file(shared.entry, *shared.file));
       continue;
     }
@@ -201,8 +223,10 @@ Status Restorer::walk(const Context& context, Channel<Unit>& units) {
     ++report.files;
     report.size_bytes += entry.size_bytes;
     if (left_out(entry.path)) return ok_status();
-    for (auto& [path, slot] : {std::pair<std::string_view, std::optional<FileEntry>*>{kControlFile, &control_}, {kAutoConf, &auto_conf_},
-                               {kTablespaceMap, &tablespace_map_}, {kManifestFile, &server_manifest_}})
+    for (auto& [path, slot] : {std::pair<std::string_view, std::optional<FileEntry>*>{kControlFile, &control_},
+                               {kAutoConf, &auto_conf_},
+                               {kTablespaceMap, &tablespace_map_},
+                               {kManifestFile, &server_manifest_}})
       if (entry.path == path) {
         *slot = std::move(entry);
         return ok_status();
@@ -218,6 +242,8 @@ Status Restorer::walk(const Context& context, Channel<Unit>& units) {
     auto file = open_target(entry, existed);
     if (!file.ok()) return std::move(file).error().in("restoring " + entry.path);
     shared->file = std::move(file).value();
+    // The size first: writes inside it need no lock on the inode, and zero pages that are not written are holes.
+    if (!existed) COFFER_CHECK_OK(shared->file->truncate(entry.size_bytes));
     shared->entry = std::move(entry);
     shared->blocks_left = shared->refs.size();
     for (uint64_t b = 0; b < shared->refs.size(); ++b) {
@@ -262,8 +288,8 @@ Status Restorer::write_small_file(const std::string& path, ByteView content, uin
   return ok_status();
 }
 
-// The server makes the links of pg_tblspc from tablespace_map when it starts; we make them as well, so that tools which look
-// before that see the truth.
+// The server makes the links of pg_tblspc from tablespace_map when it starts; we make them as well, so that tools which
+// look before that see the truth.
 Status Restorer::write_links() {
   for (const auto& [oid, path] : target_.tablespaces()) {
     const std::string link = "pg_tblspc/" + std::to_string(oid);
@@ -284,7 +310,9 @@ Status Restorer::write_specials() {
   if (tablespace_map_ || moved) {
     std::vector<postgres::TablespaceLink> links;
     for (const auto& [oid, path] : target_.tablespaces()) links.push_back({oid, path});
-    if (!links.empty()) COFFER_CHECK_OK(write_small_file(std::string(kTablespaceMap), as_bytes(postgres::format_tablespace_map(links)), 0600));
+    if (!links.empty())
+      COFFER_CHECK_OK(
+          write_small_file(std::string(kTablespaceMap), as_bytes(postgres::format_tablespace_map(links)), 0600));
   }
   COFFER_CHECK_OK(write_links());
   Bytes auto_conf;
@@ -296,10 +324,13 @@ Status Restorer::write_specials() {
     const std::string signal = recovery_signal(options_);
     if (!signal.empty()) COFFER_CHECK_OK(write_small_file(signal, {}, 0600));
     if (!options_.keep_archiving)
-      report.notes.push_back("archiving is switched off in postgresql.auto.conf, so that the copy cannot write into the original's archive; remove the "
-                             "line, or restore with --keep-archiving, when it takes the original's place");
+      report.notes.push_back(
+          "archiving is switched off in postgresql.auto.conf, so that the copy cannot write into the original's "
+          "archive; remove the "
+          "line, or restore with --keep-archiving, when it takes the original's place");
   }
-  if (auto_conf_ || !auto_conf.empty()) COFFER_CHECK_OK(write_small_file(std::string(kAutoConf), auto_conf, auto_conf_ ? auto_conf_->mode : 0600));
+  if (auto_conf_ || !auto_conf.empty())
+    COFFER_CHECK_OK(write_small_file(std::string(kAutoConf), auto_conf, auto_conf_ ? auto_conf_->mode : 0600));
   if (server_manifest_ && !moved) {
     COFFER_TRY(Bytes manifest, small_file(*server_manifest_));
     return write_small_file(std::string(kManifestFile), manifest, server_manifest_->mode);
@@ -307,7 +338,8 @@ Status Restorer::write_specials() {
   return write_manifest();
 }
 
-// A backup_manifest with the CRCs that were taken from the source's bytes, so that pg_verifybackup can check the copy by itself.
+// A backup_manifest with the CRCs that were taken from the source's bytes, so that pg_verifybackup can check the copy
+// by itself.
 Status Restorer::write_manifest() {
   FileEntry entry;
   entry.path = kManifestFile;
@@ -346,9 +378,11 @@ Status Restorer::remove_others() {
   PointReader reader(vault_, index_, packs_);
   FileListReader list(reader.chunks(), manifest_.list);
   auto removed = target_.remove_others([&](const std::string& path, bool is_directory) -> Result<bool> {
-    if (path == kManifestFile || path == kAutoConf || path == kTablespaceMap || path == recovery_signal(options_)) return true;
+    if (path == kManifestFile || path == kAutoConf || path == kTablespaceMap || path == recovery_signal(options_))
+      return true;
     const bool config = path.starts_with("coffer-config/") || path == "coffer-config";
-    const std::string listed = config ? std::string(kConfigPrefix) + path.substr(std::min<size_t>(path.size(), 14)) : path;
+    const std::string listed =
+        config ? std::string(kConfigPrefix) + path.substr(std::min<size_t>(path.size(), 14)) : path;
     if (config && is_directory) return true;
     if (left_out(listed)) return false;
     COFFER_TRY(std::optional<FileEntry> entry, list.find(context_, listed));
@@ -368,13 +402,15 @@ Status Restorer::run() {
   Channel<Unit> units(256);
   TaskGroup group(context_);
   group.spawn([&] { return walk(group.context(), units); });
-  for (int i = 0; i < std::max(1, env_.jobs); ++i) group.spawn([&] { return work(group.context(), units); });
+  for (int i = 0; i < kWorkersPerJob * std::max(1, env_.jobs); ++i)
+    group.spawn([&] { return work(group.context(), units); });
   COFFER_CHECK_OK(group.wait());
 
   if (!control_) return Error{ErrorCode::kCorruption, "the point has no global/pg_control", "restore another point"};
   if (report.files != manifest_.files || report.size_bytes != manifest_.size_bytes)
     return Error{ErrorCode::kCorruption,
-                 "the file list has " + std::to_string(report.files) + " files of " + std::to_string(report.size_bytes) + " bytes, the manifest says " +
+                 "the file list has " + std::to_string(report.files) + " files of " +
+                     std::to_string(report.size_bytes) + " bytes, the manifest says " +
                      std::to_string(manifest_.files) + " of " + std::to_string(manifest_.size_bytes),
                  "restore another point, and run 'coffer verify --all'"};
   env_.progress.step("finish", 0);
@@ -389,7 +425,8 @@ Status Restorer::run() {
 
 }  // namespace
 
-Result<RestoreReport> run_restore(const Context& context, const Environment& env, const Vault& vault, const RestoreOptions& options) {
+Result<RestoreReport> run_restore(const Context& context, const Environment& env, const Vault& vault,
+                                  const RestoreOptions& options) {
   const MonoTime began = env.clock.mono();
   env.progress.step("open", 0);
   COFFER_TRY(auto log, CommitLog::load(context, vault));
@@ -402,12 +439,14 @@ Result<RestoreReport> run_restore(const Context& context, const Environment& env
 
   Restorer restorer(context, env, vault, options, manifest, *index, *target);
   COFFER_CHECK_OK(restorer.run());
-  if (auto s = lease->release(context); !s.ok()) env.progress.note("the lease was not released and will expire: " + s.error().message);
+  if (auto s = lease->release(context); !s.ok())
+    env.progress.note("the lease was not released and will expire: " + s.error().message);
   RestoreReport report = std::move(restorer.report);
   report.target = options.target;
   report.notes.insert(report.notes.end(), target->notes().begin(), target->notes().end());
   if (manifest.damaged_page_count > 0)
-    report.notes.push_back("the source had " + std::to_string(manifest.damaged_page_count) + " damaged pages when this point was taken; they are restored as "
+    report.notes.push_back("the source had " + std::to_string(manifest.damaged_page_count) +
+                           " damaged pages when this point was taken; they are restored as "
                            "they were");
   report.duration_ms = (env.clock.mono() - began).count() / 1'000'000;
   return report;

@@ -12,8 +12,9 @@ using Kind = RecoveryTarget::Kind;
 
 Result<RecoveryTarget> parse_recovery_target(std::string_view text) {
   auto bad = [&](const std::string& why) {
-    return Error{ErrorCode::kInvalidArgument, "cannot use '" + std::string(text) + "' as a recovery target: " + why,
-                 "write latest, immediate, a time with zone (2026-11-24T12:00:00Z), lsn:X/X, xid:N or name:RESTORE_POINT"};
+    return Error{
+        ErrorCode::kInvalidArgument, "cannot use '" + std::string(text) + "' as a recovery target: " + why,
+        "write latest, immediate, a time with zone (2026-11-24T12:00:00Z), lsn:X/X, xid:N or name:RESTORE_POINT"};
   };
   RecoveryTarget t;
   if (text == "latest") return t;
@@ -34,7 +35,8 @@ Result<RecoveryTarget> parse_recovery_target(std::string_view text) {
   if (head == "xid") {
     uint64_t xid = 0;
     auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), xid);
-    if (error != std::errc{} || end != value.data() + value.size() || xid < 3) return bad("a transaction id is a number from 3");
+    if (error != std::errc{} || end != value.data() + value.size() || xid < 3)
+      return bad("a transaction id is a number from 3");
     t.kind = Kind::kXid;
     t.value = std::string(value);
     return t;
@@ -57,8 +59,9 @@ Result<RecoveryTarget> parse_recovery_target(std::string_view text) {
 Status check_recovery_target(const vault::Manifest& manifest, const RecoveryTarget& target) {
   auto refuse = [&](const std::string& why) {
     return Error{ErrorCode::kFailedPrecondition, "the recovery target " + target.value + " " + why,
-                 "this point alone reaches from " + manifest.stop_lsn + " to the end of the WAL stored in it; use --until immediate or latest, or "
-                 "another point"};
+                 "this point alone reaches from " + manifest.stop_lsn +
+                     " to the end of the WAL stored in it; use --until immediate or latest, or "
+                     "another point"};
   };
   if (target.kind == Kind::kLsn) {
     COFFER_TRY(postgres::Lsn wanted, postgres::parse_lsn(target.value));
@@ -71,7 +74,8 @@ Status check_recovery_target(const vault::Manifest& manifest, const RecoveryTarg
   if (target.kind == Kind::kTime) {
     COFFER_TRY(WallTime wanted, parse_utc(target.value));
     if (wanted < manifest.started) return refuse("lies before the backup began (" + format_utc(manifest.started) + ")");
-    if (wanted > manifest.finished) return refuse("lies after the backup ended (" + format_utc(manifest.finished) + ")");
+    if (wanted > manifest.finished)
+      return refuse("lies after the backup ended (" + format_utc(manifest.finished) + ")");
   }
   return ok_status();
 }
@@ -83,11 +87,14 @@ std::string recovery_signal(const RestoreOptions& options) {
 
 std::string recovery_settings(const vault::Manifest& manifest, const RestoreOptions& options) {
   std::string lines;
-  auto set = [&](const std::string& name, const std::string& value) { lines += name + " = " + postgres::quote_literal(value) + "\n"; };
+  auto set = [&](const std::string& name, const std::string& value) {
+    lines += name + " = " + postgres::quote_literal(value) + "\n";
+  };
   if (!options.keep_archiving) set("archive_mode", "off");
   if (!recovery_signal(options).empty()) {
     // Whatever targets the source had set must not come back: PostgreSQL refuses two.
-    for (const char* name : {"recovery_target", "recovery_target_time", "recovery_target_xid", "recovery_target_lsn", "recovery_target_name"})
+    for (const char* name : {"recovery_target", "recovery_target_time", "recovery_target_xid", "recovery_target_lsn",
+                             "recovery_target_name"})
       set(name, "");
     if (!options.standby) {
       // All WAL that this point has lies in pg_wal already; false(1) answers "not there" to every question for more.

@@ -12,7 +12,8 @@ using namespace vault;
 
 namespace {
 
-// While this file stands in a directory, a restore into it has not ended. PostgreSQL cannot start there: pg_control is missing.
+// While this file stands in a directory, a restore into it has not ended. PostgreSQL cannot start there: pg_control is
+// missing.
 constexpr std::string_view kMarker = "coffer-restore-incomplete";
 constexpr std::string_view kControlFile = "global/pg_control";
 
@@ -37,7 +38,9 @@ std::string without_trailing_slashes(std::string path) {
   return path;
 }
 
-Error refuse(std::string message, std::string next) { return Error{ErrorCode::kFailedPrecondition, std::move(message), std::move(next)}; }
+Error refuse(std::string message, std::string next) {
+  return Error{ErrorCode::kFailedPrecondition, std::move(message), std::move(next)};
+}
 
 }  // namespace
 
@@ -68,20 +71,24 @@ Status RestoreTarget::refuse_running(Directory& directory) const {
   long pid = 0;
   std::from_chars(reinterpret_cast<const char*>(text.data()), reinterpret_cast<const char*>(text.data()) + n, pid);
   if (pid > 0 && files_.stat("/proc/" + std::to_string(pid)).ok())
-    return refuse(target_ + " has a running server (process " + std::to_string(pid) + ")", "stop it first: pg_ctl stop -D " + target_);
+    return refuse(target_ + " has a running server (process " + std::to_string(pid) + ")",
+                  "stop it first: pg_ctl stop -D " + target_);
   return ok_status();
 }
 
-Result<std::unique_ptr<RestoreTarget>> RestoreTarget::prepare(FileSystem& files, const Manifest& manifest, const RestoreOptions& options) {
+Result<std::unique_ptr<RestoreTarget>> RestoreTarget::prepare(FileSystem& files, const Manifest& manifest,
+                                                              const RestoreOptions& options) {
   if (!options.target.starts_with('/'))
-    return Error{ErrorCode::kInvalidArgument, "the target '" + options.target + "' is not an absolute path", "give the whole path"};
+    return Error{ErrorCode::kInvalidArgument, "the target '" + options.target + "' is not an absolute path",
+                 "give the whole path"};
   std::unique_ptr<RestoreTarget> t(new RestoreTarget(files, options));
   t->target_ = without_trailing_slashes(options.target);
   t->point_id_ = manifest.id;
 
   auto there = files.stat(t->target_);
   if (!there.ok() && there.code() != ErrorCode::kNotFound) return std::move(there).error();
-  if (there.ok() && there->type != FileType::kDirectory) return refuse(t->target_ + " is not a directory", "choose another target");
+  if (there.ok() && there->type != FileType::kDirectory)
+    return refuse(t->target_ + " is not a directory", "choose another target");
   // As root we restore for whoever owns the place: PostgreSQL would not run on root's files.
   COFFER_TRY(FileStat self, files.stat("/proc/self"));
   if (self.uid == 0) {
@@ -95,7 +102,8 @@ Result<std::unique_ptr<RestoreTarget>> RestoreTarget::prepare(FileSystem& files,
     t->gid_ = owner.gid;
     t->give_away_ = owner.uid != 0;
     if (!t->give_away_)
-      t->notes_.push_back("the files belong to root, as " + t->target_ + " does; give them to the database's user before starting it: chown -R postgres " +
+      t->notes_.push_back("the files belong to root, as " + t->target_ +
+                          " does; give them to the database's user before starting it: chown -R postgres " +
                           t->target_);
   }
   if (options.delta && there.ok()) {
@@ -117,18 +125,22 @@ Status RestoreTarget::prepare_delta(const Manifest& manifest) {
     // An interrupted restore was let in here once; what it left is compared like anything else.
     resumes_ = !empty;
   } else {
-    const std::string next = "restore into an empty directory instead; --delta only replaces a stopped copy of cluster " +
-                             std::to_string(manifest.system_identifier);
+    const std::string next =
+        "restore into an empty directory instead; --delta only replaces a stopped copy of cluster " +
+        std::to_string(manifest.system_identifier);
     auto file = root_->open_file(kControlFile);
-    if (!file.ok()) return refuse(target_ + " is not empty and has no readable global/pg_control: it may be anything", next);
+    if (!file.ok())
+      return refuse(target_ + " is not empty and has no readable global/pg_control: it may be anything", next);
     Bytes contents(8192);
     COFFER_TRY(size_t n, (*file)->read_at(0, contents));
     auto control = postgres::parse_control_file(ByteView(contents).first(n));
     // A torn pg_control still begins with the identifier; its checksum is no reason to refuse a repair.
-    const uint64_t identifier = control.ok() ? control->system_identifier : (n >= 8 ? load_le<uint64_t>(contents.data()) : 0);
+    const uint64_t identifier =
+        control.ok() ? control->system_identifier : (n >= 8 ? load_le<uint64_t>(contents.data()) : 0);
     if (identifier != manifest.system_identifier)
       return refuse(target_ + " holds another cluster (" + std::to_string(identifier) + ", the point is of " +
-                        std::to_string(manifest.system_identifier) + ")", next);
+                        std::to_string(manifest.system_identifier) + ")",
+                    next);
     resumes_ = true;
   }
   COFFER_CHECK_OK(mark(*root_, manifest.id));
@@ -150,8 +162,11 @@ Status RestoreTarget::prepare_new(const Manifest& manifest, bool exists) {
       COFFER_CHECK_OK(refuse_running(*root_));
       COFFER_TRY(bool empty, is_empty(*root_));
       if (!marked.empty())
-        return refuse(target_ + " holds an interrupted restore of point " + marked, "finish that restore, or empty the directory");
-      if (!empty) return refuse(target_ + " is not empty", "choose an empty directory, or --delta to bring a stopped copy of the same cluster to the point");
+        return refuse(target_ + " holds an interrupted restore of point " + marked,
+                      "finish that restore, or empty the directory");
+      if (!empty)
+        return refuse(target_ + " is not empty",
+                      "choose an empty directory, or --delta to bring a stopped copy of the same cluster to the point");
       // A mount point cannot be replaced by a rename: then the files are made in it and pg_control comes last.
       auto parent = files_.stat(parent_of(target_));
       COFFER_TRY(FileStat self, files_.stat(target_));
@@ -160,7 +175,8 @@ Status RestoreTarget::prepare_new(const Manifest& manifest, bool exists) {
     }
   }
   if (!in_place) {
-    const std::string staging = (parent_of(target_) == "/" ? "" : parent_of(target_)) + "/." + base_of(target_) + ".coffer-restore-" + manifest.id;
+    const std::string staging = (parent_of(target_) == "/" ? "" : parent_of(target_)) + "/." + base_of(target_) +
+                                ".coffer-restore-" + manifest.id;
     resumes_ = files_.stat(staging).ok();
     auto made = files_.create_directories(staging, 0700);
     if (made.ok()) {
@@ -176,9 +192,9 @@ Status RestoreTarget::prepare_new(const Manifest& manifest, bool exists) {
 
 Status RestoreTarget::prepare_tablespaces(const Manifest& manifest, const RestoreOptions& options) {
   for (const auto& [from, to] : options.tablespaces) {
-    const bool used = std::any_of(manifest.tablespaces.begin(), manifest.tablespaces.end(), [&, &from = from](const auto& t) {
-      return from == t.second || from == std::to_string(t.first);
-    });
+    const bool used =
+        std::any_of(manifest.tablespaces.begin(), manifest.tablespaces.end(),
+                    [&, &from = from](const auto& t) { return from == t.second || from == std::to_string(t.first); });
     if (!used) {
       std::string known;
       for (const auto& [oid, path] : manifest.tablespaces) known += (known.empty() ? "" : ", ") + path;
@@ -195,18 +211,24 @@ Status RestoreTarget::prepare_tablespaces(const Manifest& manifest, const Restor
     if (auto it = options.tablespaces.find(std::to_string(oid)); it != options.tablespaces.end()) path = it->second;
     path = without_trailing_slashes(path);
     const std::string name = "tablespace " + std::to_string(oid);
-    if (!path.starts_with('/')) return Error{ErrorCode::kInvalidArgument, name + ": '" + path + "' is not an absolute path", {}};
+    if (!path.starts_with('/'))
+      return Error{ErrorCode::kInvalidArgument, name + ": '" + path + "' is not an absolute path", {}};
     if ((path + "/").starts_with(target_ + "/"))
-      return Error{ErrorCode::kInvalidArgument, name + ": " + path + " lies inside the data directory", "choose a place outside " + target_};
+      return Error{ErrorCode::kInvalidArgument, name + ": " + path + " lies inside the data directory",
+                   "choose a place outside " + target_};
     if (auto [it, fresh] = taken.try_emplace(path, oid); !fresh)
-      return Error{ErrorCode::kInvalidArgument, name + " and tablespace " + std::to_string(it->second) + " would both go to " + path, {}};
+      return Error{ErrorCode::kInvalidArgument,
+                   name + " and tablespace " + std::to_string(it->second) + " would both go to " + path,
+                   {}};
     auto directory = files_.create_directories(path, 0700);
     if (!directory.ok())
-      return std::move(directory).error().in(name).advise("map it elsewhere: --tablespace " + source_path + "=/another/place");
+      return std::move(directory).error().in(name).advise("map it elsewhere: --tablespace " + source_path +
+                                                          "=/another/place");
     const std::string version = "PG_" + std::to_string(manifest.major) + "_" + std::to_string(manifest.catalog_version);
     COFFER_TRY(std::string marked, marked_point(**directory));
     if (!resumes_ && marked != point_id_ && (*directory)->stat(version).ok())
-      return refuse(name + ": " + path + " already holds " + version, "map it elsewhere: --tablespace " + source_path + "=/another/place");
+      return refuse(name + ": " + path + " already holds " + version,
+                    "map it elsewhere: --tablespace " + source_path + "=/another/place");
     COFFER_CHECK_OK(mark(**directory, point_id_));
     if (give_away_) COFFER_CHECK_OK(own(Location{directory->get(), std::string(kMarker)}));
     tablespaces_[oid] = path;
@@ -234,7 +256,8 @@ RestoreTarget::Location RestoreTarget::locate(const std::string& path) const {
 
 Status RestoreTarget::own(File& file) const { return give_away_ ? file.set_owner(uid_, gid_) : ok_status(); }
 Status RestoreTarget::own(const Location& location) const {
-  return give_away_ && !location.relative.empty() ? location.directory->set_owner(location.relative, uid_, gid_) : ok_status();
+  return give_away_ && !location.relative.empty() ? location.directory->set_owner(location.relative, uid_, gid_)
+                                                  : ok_status();
 }
 
 Status RestoreTarget::make_directories(const Location& location, uint32_t mode) const {
@@ -269,7 +292,8 @@ Result<uint64_t> RestoreTarget::remove_others(const std::function<Result<bool>(c
 }
 
 // `inside` is relative to `directory`, `prefix` turns it into a path of the point. Links are removed, never followed.
-Result<uint64_t> RestoreTarget::remove_others_in(Directory& directory, const std::string& inside, const std::string& prefix,
+Result<uint64_t> RestoreTarget::remove_others_in(Directory& directory, const std::string& inside,
+                                                 const std::string& prefix,
                                                  const std::function<Result<bool>(const std::string&, bool)>& keep) {
   std::vector<DirectoryEntry> entries;
   COFFER_CHECK_OK(directory.list(inside, [&](const DirectoryEntry& e) {
@@ -297,8 +321,8 @@ Result<uint64_t> RestoreTarget::remove_others_in(Directory& directory, const std
   return removed;
 }
 
-// Order: everything but pg_control synced; pg_control under its name, synced; the marker away; the directory's own name.
-// A crash before the last step leaves something that PostgreSQL refuses to start and that a second run completes.
+// Order: everything but pg_control synced; pg_control under its name, synced; the marker away; the directory's own
+// name. A crash before the last step leaves something that PostgreSQL refuses to start and that a second run completes.
 Status RestoreTarget::publish(ByteView control_file, uint32_t control_mode) {
   COFFER_CHECK_OK(root_->sync_filesystem());
   for (const auto& [oid, directory] : tablespace_directories_) COFFER_CHECK_OK(directory->sync_filesystem());
@@ -321,7 +345,10 @@ Status RestoreTarget::publish(ByteView control_file, uint32_t control_mode) {
   if (!staging_.empty()) {
     if (give_away_) COFFER_CHECK_OK(parent->set_owner(base_of(staging_), uid_, gid_));
     if (auto s = files_.rename(staging_, target_); !s.ok())
-      return std::move(s).error().in("giving the finished copy its name").advise("it is whole in " + staging_ + ": move it by hand");
+      return std::move(s)
+          .error()
+          .in("giving the finished copy its name")
+          .advise("it is whole in " + staging_ + ": move it by hand");
   } else if (give_away_) {
     COFFER_CHECK_OK(parent->set_owner(base_of(target_), uid_, gid_));
   }

@@ -16,9 +16,10 @@ namespace coffer::jobs {
 /// Only one process restores into a target; not thread-safe but for the file calls of the directories it gives.
 class RestoreTarget {
  public:
-  /// Looks and refuses, makes the staging directory (or marks the directory in place) and the tablespace directories. After a
-  /// crash the same call with the same point finds what is there and goes on: `resumes()`.
-  static Result<std::unique_ptr<RestoreTarget>> prepare(FileSystem& files, const vault::Manifest& manifest, const RestoreOptions& options);
+  /// Looks and refuses, makes the staging directory (or marks the directory in place) and the tablespace directories.
+  /// After a crash the same call with the same point finds what is there and goes on: `resumes()`.
+  static Result<std::unique_ptr<RestoreTarget>> prepare(FileSystem& files, const vault::Manifest& manifest,
+                                                        const RestoreOptions& options);
 
   struct Location {
     Directory* directory = nullptr;
@@ -56,7 +57,7 @@ class RestoreTarget {
   Result<std::string> marked_point(Directory& directory) const;  // empty: no marker
 
   FileSystem& files_;
-  std::string target_, staging_;          // staging_ empty: in place
+  std::string target_, staging_;  // staging_ empty: in place
   std::string point_id_;
   std::unique_ptr<Directory> root_;
   std::map<uint32_t, std::string> tablespaces_;

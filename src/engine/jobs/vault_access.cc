@@ -8,9 +8,11 @@ namespace coffer::jobs {
 
 using namespace vault;
 
-Result<std::unique_ptr<IndexSet>> open_index(const Context& context, const Environment& environment, const Vault& vault) {
+Result<std::unique_ptr<IndexSet>> open_index(const Context& context, const Environment& environment,
+                                             const Vault& vault) {
   COFFER_TRY(auto set, IndexSet::load(context, vault));
-  for (const std::string& damaged : set->damaged()) environment.progress.note("index " + damaged + " is damaged and is rebuilt from the packs");
+  for (const std::string& damaged : set->damaged())
+    environment.progress.note("index " + damaged + " is damaged and is rebuilt from the packs");
   COFFER_TRY(std::vector<IndexedPack> covered, set->packs());
   std::set<PackId> known;
   for (const IndexedPack& p : covered) known.insert(p.id);
@@ -28,11 +30,13 @@ Result<std::unique_ptr<IndexSet>> open_index(const Context& context, const Envir
   for (const auto& id : rebuilt.written) COFFER_CHECK_OK(set->add(context, id));
   for (const std::string& pack : rebuilt.unreadable) environment.progress.note("cannot index " + pack);
   if (rebuilt.packs > 0)
-    environment.progress.note("indexed " + std::to_string(rebuilt.packs) + " packs that no index named (" + std::to_string(rebuilt.chunks) + " chunks)");
+    environment.progress.note("indexed " + std::to_string(rebuilt.packs) + " packs that no index named (" +
+                              std::to_string(rebuilt.chunks) + " chunks)");
   return set;
 }
 
-Result<std::optional<Manifest>> newest_point_of(const Context& context, const Vault& vault, const LogState& state, uint64_t system_identifier) {
+Result<std::optional<Manifest>> newest_point_of(const Context& context, const Vault& vault, const LogState& state,
+                                                uint64_t system_identifier) {
   for (auto it = state.live.rbegin(); it != state.live.rend(); ++it) {
     COFFER_TRY(Manifest manifest, read_manifest(context, vault, state, it->id));
     if (manifest.system_identifier != system_identifier) continue;

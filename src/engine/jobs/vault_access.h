@@ -14,12 +14,14 @@ namespace coffer::jobs {
 /// Indexes above this number are merged into one by the next backup.
 inline constexpr size_t kIndexesMax = 12;
 
-/// Loads the indexes; packs that no healthy index covers (a killed backup's, a lost index's) are indexed anew from their tables
-/// of contents and noted in `progress`. What cannot be read is a note too: the chunks in it will be missed by whoever needs them.
-Result<std::unique_ptr<vault::IndexSet>> open_index(const Context& context, const Environment& environment, const vault::Vault& vault);
+/// Loads the indexes; packs that no healthy index covers (a killed backup's, a lost index's) are indexed anew from
+/// their tables of contents and noted in `progress`. What cannot be read is a note too: the chunks in it will be missed
+/// by whoever needs them.
+Result<std::unique_ptr<vault::IndexSet>> open_index(const Context& context, const Environment& environment,
+                                                    const vault::Vault& vault);
 
 /// The newest live point of the cluster that is not damaged; nothing when there is none.
-Result<std::optional<vault::Manifest>> newest_point_of(const Context& context, const vault::Vault& vault, const vault::LogState& state,
-                                                       uint64_t system_identifier);
+Result<std::optional<vault::Manifest>> newest_point_of(const Context& context, const vault::Vault& vault,
+                                                       const vault::LogState& state, uint64_t system_identifier);
 
 }  // namespace coffer::jobs

@@ -32,8 +32,8 @@ class Findings {
  public:
   /// True when the error is damage; any other kind means that the check itself could not go on.
   bool take(const Error& error, const std::string& object, const std::string& point_id) {
-    if (error.code != ErrorCode::kCorruption && error.code != ErrorCode::kNotFound && error.code != ErrorCode::kUnauthenticated &&
-        error.code != ErrorCode::kFailedPrecondition)
+    if (error.code != ErrorCode::kCorruption && error.code != ErrorCode::kNotFound &&
+        error.code != ErrorCode::kUnauthenticated && error.code != ErrorCode::kFailedPrecondition)
       return false;
     std::lock_guard lock(mutex_);
     Found& found = by_object_[object];
@@ -43,7 +43,8 @@ class Findings {
   }
   [[nodiscard]] std::vector<VerifyFinding> list() const {
     std::vector<VerifyFinding> out;
-    for (const auto& [object, found] : by_object_) out.push_back({object, found.problem, {found.points.begin(), found.points.end()}});
+    for (const auto& [object, found] : by_object_)
+      out.push_back({object, found.problem, {found.points.begin(), found.points.end()}});
     return out;
   }
 
@@ -56,8 +57,8 @@ class Findings {
   std::map<std::string, Found> by_object_;
 };
 
-// What was found good already, so that what points share is read once. Damage is never remembered here: each point that needs
-// a damaged object must find it by itself. Thread-safe.
+// What was found good already, so that what points share is read once. Damage is never remembered here: each point that
+// needs a damaged object must find it by itself. Thread-safe.
 class SeenBlocks {
  public:
   bool block_known(const ChunkId& block) {
@@ -101,7 +102,8 @@ struct Unit {
 
 class Verifier {
  public:
-  Verifier(const Context& context, const Environment& env, const Vault& vault) : context_(context), env_(env), vault_(vault), packs_(vault) {}
+  Verifier(const Context& context, const Environment& env, const Vault& vault)
+      : context_(context), env_(env), vault_(vault), packs_(vault) {}
   Result<VerifyReport> run(const VerifyOptions& options);
 
  private:
@@ -114,7 +116,8 @@ class Verifier {
   Status attest(const std::string& point_id, MonoTime began, uint64_t size_bytes);
   // Turns damage into a finding and success, and passes anything else up.
   Status damage_is_a_finding(Status status, const std::string& otherwise, const std::string& point_id) {
-    if (status.ok() || findings_.take(status.error(), object_in(status.error().message, otherwise), point_id)) return ok_status();
+    if (status.ok() || findings_.take(status.error(), object_in(status.error().message, otherwise), point_id))
+      return ok_status();
     return status;
   }
 
@@ -139,7 +142,8 @@ Status Verifier::check_object(const Context& context, const store::ObjectInfo& o
     COFFER_TRY(auto opened, vault_.open_sealed_view(context, key, kind));
     for (uint64_t at = 0; at < opened.reader->plain_size(); at += buffer.size()) {
       const size_t n = std::min<uint64_t>(buffer.size(), opened.reader->plain_size() - at);
-      if (auto s = opened.reader->read_plain(at, MutableByteView(buffer).first(n)); !s.ok()) return std::move(s).error().in(key);
+      if (auto s = opened.reader->read_plain(at, MutableByteView(buffer).first(n)); !s.ok())
+        return std::move(s).error().in(key);
     }
     if (kind != crypto::ObjectKind::kPack) return ok_status();
     auto table = read_pack_table(*opened.reader);
@@ -151,7 +155,8 @@ Status Verifier::check_object(const Context& context, const store::ObjectInfo& o
   if (key.starts_with("log/entries/")) return sealed(crypto::ObjectKind::kLogEntry);
   if (key.starts_with("leases/")) return sealed(crypto::ObjectKind::kLease);
   if (key.starts_with("tombstones/")) return sealed(crypto::ObjectKind::kTombstone);
-  if (key.starts_with("points/")) return sealed(key.ends_with("/manifest") ? crypto::ObjectKind::kManifest : crypto::ObjectKind::kAttestation);
+  if (key.starts_with("points/"))
+    return sealed(key.ends_with("/manifest") ? crypto::ObjectKind::kManifest : crypto::ObjectKind::kAttestation);
   if (key.starts_with("keysets/")) {
     COFFER_TRY(Bytes bytes, vault_.store().get_all(context, key));
     auto keyset = crypto::parse_keyset(bytes);
@@ -210,12 +215,14 @@ Status Verifier::check_logged_objects(CommitLog& log) {
     COFFER_CHECK_OK(damage_is_a_finding(std::move(packs).error(), tombstone_key(t.id), ""));
   }
   const auto& entries = log.entries();
-  auto change = std::find_if(entries.rbegin(), entries.rend(), [](const LogEntry& e) { return e.type == LogEntryType::kKeysetChanged; });
+  auto change = std::find_if(entries.rbegin(), entries.rend(),
+                             [](const LogEntry& e) { return e.type == LogEntryType::kKeysetChanged; });
   if (change == entries.rend()) return ok_status();
   auto keyset = vault_.store().head(context_, change->subject);
   if (keyset.ok()) return ok_status();
   Error error = std::move(keyset).error();
-  if (error.code == ErrorCode::kNotFound) error.message = "the log says that the keys were changed to it, and it is gone";
+  if (error.code == ErrorCode::kNotFound)
+    error.message = "the log says that the keys were changed to it, and it is gone";
   return damage_is_a_finding(std::move(error), change->subject, "");
 }
 
@@ -228,7 +235,8 @@ Status Verifier::walk(const Context& context, const Manifest& manifest, Channel<
     ++files;
     size_bytes += entry.size_bytes;
     auto refs = reader.blocks_of(context, entry);
-    if (!refs.ok()) return damage_is_a_finding(std::move(refs).error(), "points/" + manifest.id + "/manifest", manifest.id);
+    if (!refs.ok())
+      return damage_is_a_finding(std::move(refs).error(), "points/" + manifest.id + "/manifest", manifest.id);
     auto shared_entry = std::make_shared<const FileEntry>(std::move(entry));
     auto shared_refs = std::make_shared<const std::vector<MapBlockRef>>(std::move(*refs));
     for (uint64_t b = 0; b < shared_refs->size(); ++b)
@@ -240,8 +248,9 @@ Status Verifier::walk(const Context& context, const Manifest& manifest, Channel<
   report_.files += files;
   report_.size_bytes += size_bytes;
   if (status.ok() && (files != manifest.files || size_bytes != manifest.size_bytes))
-    return damage_is_a_finding(Error{ErrorCode::kCorruption, "the file list and the manifest count different files or bytes", {}},
-                               "points/" + manifest.id + "/manifest", manifest.id);
+    return damage_is_a_finding(
+        Error{ErrorCode::kCorruption, "the file list and the manifest count different files or bytes", {}},
+        "points/" + manifest.id + "/manifest", manifest.id);
   return ok_status();
 }
 
@@ -249,7 +258,8 @@ Status Verifier::work(const Context& context, const std::string& point_id, Chann
   PointReader reader(vault_, *index_, packs_);
   Bytes buffer(kGroupSize);
   while (auto unit = units.pop(context)) {
-    const uint64_t block_size = std::min<uint64_t>(kMapBlockSpan, unit->entry->size_bytes - unit->block * kMapBlockSpan);
+    const uint64_t block_size =
+        std::min<uint64_t>(kMapBlockSpan, unit->entry->size_bytes - unit->block * kMapBlockSpan);
     const ChunkId& block_id = (*unit->refs)[unit->block].id;
     const bool has_id = unit->entry->map_kind != MapKind::kInline;
     if (has_id && seen_.block_known(block_id)) {
@@ -268,7 +278,9 @@ Status Verifier::work(const Context& context, const std::string& point_id, Chann
         auto s = reader.read_group(context, group, MutableByteView(buffer).first(group.size_bytes));
         if (s.ok() && many_points_) seen_.group_good(group);
         good = good && s.ok();
-        if (!s.ok()) COFFER_CHECK_OK(damage_is_a_finding(std::move(s).error().in(unit->entry->path), "points/" + point_id + "/manifest", point_id));
+        if (!s.ok())
+          COFFER_CHECK_OK(damage_is_a_finding(std::move(s).error().in(unit->entry->path),
+                                              "points/" + point_id + "/manifest", point_id));
       }
       env_.progress.advance(group.size_bytes);
     }
@@ -285,7 +297,8 @@ Status Verifier::attest(const std::string& point_id, MonoTime began, uint64_t si
   a.duration_ms = (env_.clock.mono() - began).count() / 1'000'000;
   a.size_bytes = size_bytes;
   for (const VerifyFinding& f : findings_.list())
-    if (std::find(f.points.begin(), f.points.end(), point_id) != f.points.end()) a.findings.push_back(f.object + ": " + f.problem);
+    if (std::find(f.points.begin(), f.points.end(), point_id) != f.points.end())
+      a.findings.push_back(f.object + ": " + f.problem);
   a.success = a.findings.empty();
   a.summary = a.success ? "every page has its fingerprint" : std::to_string(a.findings.size()) + " damaged objects";
   if (a.findings.size() > 100) a.findings.resize(100);
@@ -307,9 +320,12 @@ Status Verifier::check_point(const LogState& state, const std::string& point_id)
   for (const WrittenPack& pack : manifest->packs) {
     auto info = vault_.store().head(context_, pack_key(pack.id));
     if (info.ok() && info->size_bytes == pack.sealed_size_bytes) continue;
-    if (!info.ok() && info.code() == ErrorCode::kNotFound) continue;  // collected once nothing needed it; pages that do need it said so
-    COFFER_CHECK_OK(damage_is_a_finding(info.ok() ? Status(Error{ErrorCode::kCorruption, "has another size than the manifest says", {}}) : Status(info.error()),
-                                        pack_key(pack.id), point_id));
+    if (!info.ok() && info.code() == ErrorCode::kNotFound)
+      continue;  // collected once nothing needed it; pages that do need it said so
+    COFFER_CHECK_OK(damage_is_a_finding(
+        info.ok() ? Status(Error{ErrorCode::kCorruption, "has another size than the manifest says", {}})
+                  : Status(info.error()),
+        pack_key(pack.id), point_id));
   }
   return attest(point_id, began, manifest->size_bytes);
 }
@@ -328,7 +344,8 @@ Result<VerifyReport> Verifier::run(const VerifyOptions& options) {
   many_points_ = ids.size() > 1;
   COFFER_TRY(index_, open_index(context_, env_, vault_));
   for (const std::string& id : ids) COFFER_CHECK_OK(check_point(log->state(), id));
-  if (auto s = lease->release(context_); !s.ok()) env_.progress.note("the lease was not released and will expire: " + s.error().message);
+  if (auto s = lease->release(context_); !s.ok())
+    env_.progress.note("the lease was not released and will expire: " + s.error().message);
   report_.objects = objects_;
   report_.object_bytes = object_bytes_;
   report_.pages = pages_;
@@ -339,7 +356,8 @@ Result<VerifyReport> Verifier::run(const VerifyOptions& options) {
 
 }  // namespace
 
-Result<VerifyReport> run_verify(const Context& context, const Environment& env, const Vault& vault, const VerifyOptions& options) {
+Result<VerifyReport> run_verify(const Context& context, const Environment& env, const Vault& vault,
+                                const VerifyOptions& options) {
   return Verifier(context, env, vault).run(options);
 }
 

@@ -20,7 +20,8 @@ struct PackCache::State {
   uint64_t uses = 0;
 };
 
-PackCache::PackCache(const Vault& vault, size_t packs_max) : state_(new State{.vault = vault, .packs_max = packs_max, .mutex = {}, .slots = {}, .uses = 0}) {}
+PackCache::PackCache(const Vault& vault, size_t packs_max)
+    : state_(new State{.vault = vault, .packs_max = packs_max, .mutex = {}, .slots = {}, .uses = 0}) {}
 PackCache::~PackCache() = default;
 
 Result<std::shared_ptr<const crypto::SealedReader>> PackCache::open(const Context& context, const PackId& id) {
@@ -35,7 +36,9 @@ Result<std::shared_ptr<const crypto::SealedReader>> PackCache::open(const Contex
   const Vault& vault = state_->vault;
   const std::string key = pack_key(id);
   COFFER_TRY(store::ObjectInfo info, vault.store().head(context, key));
-  auto read = [&vault, key](uint64_t offset, uint64_t length) { return vault.store().get(Context(), key, offset, length); };
+  auto read = [&vault, key](uint64_t offset, uint64_t length) {
+    return vault.store().get(Context(), key, offset, length);
+  };
   COFFER_TRY(Bytes header, read(0, crypto::kSealedHeaderSize));
   COFFER_TRY(crypto::SealedHeader parsed, [&]() -> Result<crypto::SealedHeader> {
     auto h = crypto::parse_sealed_header(header);
@@ -43,7 +46,8 @@ Result<std::shared_ptr<const crypto::SealedReader>> PackCache::open(const Contex
     return h;
   }());
   COFFER_TRY(const EpochKeys* keys, vault.epoch_of(parsed.key_id));
-  auto opened = crypto::SealedReader::open(keys->root.view(), crypto::ObjectKind::kPack, vault.place(key), info.size_bytes, read);
+  auto opened =
+      crypto::SealedReader::open(keys->root.view(), crypto::ObjectKind::kPack, vault.place(key), info.size_bytes, read);
   if (!opened.ok()) return std::move(opened).error().in(key);
   auto reader = std::make_shared<const crypto::SealedReader>(std::move(opened).value());
 
@@ -73,7 +77,12 @@ struct ChunkReader::State {
 };
 
 ChunkReader::ChunkReader(const Vault& vault, const IndexSet& index, PackCache& packs, size_t frames_cached)
-    : state_(new State{.vault = vault, .index = index, .packs = packs, .frames_max = std::max<size_t>(1, frames_cached), .frames = {}, .stored = {}}) {}
+    : state_(new State{.vault = vault,
+                       .index = index,
+                       .packs = packs,
+                       .frames_max = std::max<size_t>(1, frames_cached),
+                       .frames = {},
+                       .stored = {}}) {}
 ChunkReader::~ChunkReader() = default;
 
 Result<ByteView> ChunkReader::get(const Context& context, const ChunkId& id, bool check_id) {

@@ -8,8 +8,8 @@
 
 namespace coffer::vault {
 
-/// Opened packs, shared by the readers of a job; bounded number. Thread-safe. Packs are read by ranges, not mapped: a mapping
-/// of hundreds of packs would count as resident memory.
+/// Opened packs, shared by the readers of a job; bounded number. Thread-safe. Packs are read by ranges, not mapped: a
+/// mapping of hundreds of packs would count as resident memory.
 class PackCache {
  public:
   PackCache(const Vault& vault, size_t packs_max = 256);
@@ -28,8 +28,9 @@ class ChunkReader {
   /// All borrowed.
   ChunkReader(const Vault& vault, const IndexSet& index, PackCache& packs, size_t frames_cached = 8);
   ~ChunkReader();
-  /// The chunk's bytes, valid until `frames_cached` other frames were read. kCorruption names the chunk and the pack; the id
-  /// is recomputed when `check_id` (map and list chunks: always; page chunks are checked by their fingerprints instead).
+  /// The chunk's bytes, valid until `frames_cached` other frames were read. kCorruption names the chunk and the pack;
+  /// the id is recomputed when `check_id` (map and list chunks: always; page chunks are checked by their fingerprints
+  /// instead).
   Result<ByteView> get(const Context& context, const ChunkId& id, bool check_id = true);
 
  private:

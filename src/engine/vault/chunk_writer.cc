@@ -59,13 +59,13 @@ struct WriteSession::State {
   WriteTotals totals;
   std::vector<WrittenPack> packs;
   std::vector<crypto::ObjectId> indexes;
-  std::vector<IndexEntry> pending;          // of published packs that no index covers yet
+  std::vector<IndexEntry> pending;  // of published packs that no index covers yet
   std::vector<IndexedPack> pending_packs;
   std::optional<Error> failed;
 
-  std::mutex flush_mutex;                   // one index is written at a time
+  std::mutex flush_mutex;  // one index is written at a time
   Channel<SealedPack> uploads;
-  TaskGroup uploaders;                      // last: its tasks use all of the above
+  TaskGroup uploaders;  // last: its tasks use all of the above
 
   Status upload(const Context& context);
   Status publish(const Context& context, SealedPack pack);
@@ -94,7 +94,8 @@ Status WriteSession::State::upload(const Context& context) {
 // Put, read back, and only then let the index know.
 Status WriteSession::State::publish(const Context& context, SealedPack pack) {
   const std::string key = pack_key(pack.id);
-  if (auto put = vault.store().put(context, key, pack.sealed); !put.ok()) return std::move(put).error().in("storing " + key);
+  if (auto put = vault.store().put(context, key, pack.sealed); !put.ok())
+    return std::move(put).error().in("storing " + key);
   COFFER_TRY(auto view, vault.store().view(context, key));
   if (!equal(view->bytes(), pack.sealed))
     return Error{ErrorCode::kCorruption, "reading back " + key + " gave other bytes than were stored",
@@ -127,10 +128,11 @@ Status WriteSession::State::flush_index(const Context& context, size_t at_least)
   }
   std::sort(entries.begin(), entries.end(), [](const IndexEntry& a, const IndexEntry& b) { return a.id < b.id; });
   size_t at = 0;
-  COFFER_TRY(std::vector<crypto::ObjectId> ids, write_index(context, vault, covered, [&]() -> Result<std::optional<IndexEntry>> {
-    if (at == entries.size()) return std::optional<IndexEntry>();
-    return std::optional<IndexEntry>(entries[at++]);
-  }));
+  COFFER_TRY(std::vector<crypto::ObjectId> ids,
+             write_index(context, vault, covered, [&]() -> Result<std::optional<IndexEntry>> {
+               if (at == entries.size()) return std::optional<IndexEntry>();
+               return std::optional<IndexEntry>(entries[at++]);
+             }));
   for (const auto& id : ids) COFFER_CHECK_OK(index.add(context, id));
   for (const IndexEntry& e : entries) {
     Shard& s = shard(e.id);
@@ -143,10 +145,11 @@ Status WriteSession::State::flush_index(const Context& context, size_t at_least)
   return ok_status();
 }
 
-WriteSession::WriteSession(const Context& context, const Vault& vault, IndexSet& index, ByteBudget& budget, WriteOptions options,
-                           std::set<PackId> doomed)
+WriteSession::WriteSession(const Context& context, const Vault& vault, IndexSet& index, ByteBudget& budget,
+                           WriteOptions options, std::set<PackId> doomed)
     : state_(new State(context, vault, index, budget, options, std::move(doomed))) {
-  for (size_t i = 0; i < kUploaders; ++i) state_->uploaders.spawn([s = state_.get()] { return s->upload(s->uploaders.context()); });
+  for (size_t i = 0; i < kUploaders; ++i)
+    state_->uploaders.spawn([s = state_.get()] { return s->upload(s->uploaders.context()); });
 }
 WriteSession::~WriteSession() { state_->uploads.close(); }
 
@@ -171,13 +174,13 @@ std::vector<crypto::ObjectId> WriteSession::indexes() const {
 
 struct ChunkWriter::State {
   WriteSession::State& session;
-  Bytes frame;                                  // plain bytes of the frame under way
+  Bytes frame;  // plain bytes of the frame under way
   std::vector<PackFrame::Chunk> frame_chunks;
-  Bytes pack;                                   // plain bytes of the pack under way
+  Bytes pack;  // plain bytes of the pack under way
   std::vector<PackFrame> frames;
-  ByteBudget::Share budget;                     // for pack and frame
+  ByteBudget::Share budget;  // for pack and frame
   Bytes compressed;
-  WriteTotals totals;                           // not yet added to the session's
+  WriteTotals totals;  // not yet added to the session's
 
   Status end_frame();
   Status end_pack(const Context& context);
@@ -191,7 +194,15 @@ struct ChunkWriter::State {
   }
 };
 
-ChunkWriter::ChunkWriter(WriteSession& session) : state_(new State{.session = *session.state_, .frame = {}, .frame_chunks = {}, .pack = {}, .frames = {}, .budget = {}, .compressed = {}, .totals = {}}) {}
+ChunkWriter::ChunkWriter(WriteSession& session)
+    : state_(new State{.session = *session.state_,
+                       .frame = {},
+                       .frame_chunks = {},
+                       .pack = {},
+                       .frames = {},
+                       .budget = {},
+                       .compressed = {},
+                       .totals = {}}) {}
 ChunkWriter::~ChunkWriter() = default;
 
 Result<ChunkId> ChunkWriter::put(const Context& context, ByteView plain) {
@@ -235,7 +246,8 @@ Status ChunkWriter::State::end_frame() {
   PackFrame f;
   f.offset = static_cast<uint32_t>(pack.size());
   f.plain_size = static_cast<uint32_t>(frame.size());
-  COFFER_TRY(f.codec, compress_frame(session.options.compression.codec, session.options.compression.level, frame, compressed));
+  COFFER_TRY(f.codec,
+             compress_frame(session.options.compression.codec, session.options.compression.level, frame, compressed));
   f.stored_size = static_cast<uint32_t>(compressed.size());
   append(pack, compressed);
   f.chunks = std::move(frame_chunks);

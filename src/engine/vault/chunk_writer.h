@@ -27,23 +27,24 @@ struct WriteOptions {
 };
 
 struct WriteTotals {
-  uint64_t chunks = 0, plain_bytes = 0;            // new chunks, and their bytes before compression
+  uint64_t chunks = 0, plain_bytes = 0;  // new chunks, and their bytes before compression
   uint64_t reused_chunks = 0, reused_bytes = 0;
-  uint64_t packs = 0, stored_bytes = 0;            // sealed bytes put, packs and indexes
+  uint64_t packs = 0, stored_bytes = 0;  // sealed bytes put, packs and indexes
 };
 
 /// A pack that this session published: the manifest lists them with length and digest.
 struct WrittenPack {
   PackId id{};
   uint64_t sealed_size_bytes = 0;
-  crypto::Digest256 digest{};   // sealed_digest()
+  crypto::Digest256 digest{};  // sealed_digest()
 };
 
 /// Shared by the writers of one backup. Chunks in packs named in `doomed` (tombstoned) are never adopted.
 class WriteSession {
  public:
   /// `vault`, `index` and `budget` are borrowed and outlive the session.
-  WriteSession(const Context& context, const Vault& vault, IndexSet& index, ByteBudget& budget, WriteOptions options, std::set<PackId> doomed);
+  WriteSession(const Context& context, const Vault& vault, IndexSet& index, ByteBudget& budget, WriteOptions options,
+               std::set<PackId> doomed);
   ~WriteSession();
   WriteSession(const WriteSession&) = delete;
   WriteSession& operator=(const WriteSession&) = delete;
@@ -60,9 +61,10 @@ class WriteSession {
   std::unique_ptr<State> state_;
 };
 
-/// One task's pipeline end: chunk -> dedup -> frame -> compress, verify -> pack -> seal, verify; the session's own tasks put
-/// sealed packs and read them back, so that a worker does not wait for the disk. The pack under way is private to the writer:
-/// writers wait for each other only on the dedup table, and for the store when it is the slowest part.
+/// One task's pipeline end: chunk -> dedup -> frame -> compress, verify -> pack -> seal, verify; the session's own
+/// tasks put sealed packs and read them back, so that a worker does not wait for the disk. The pack under way is
+/// private to the writer: writers wait for each other only on the dedup table, and for the store when it is the slowest
+/// part.
 class ChunkWriter {
  public:
   explicit ChunkWriter(WriteSession& session);

@@ -30,18 +30,21 @@ constexpr size_t kLz4Header = 4;
 
 bool compress_into(Codec codec, int level, ByteView plain, Bytes& out) {
   if (codec == Codec::kZstd) {
-    out.resize(ZSTD_compressBound(plain.size()));
-    size_t n = ZSTD_compressCCtx(zstd().compress.get(), out.data(), out.size(), plain.data(), plain.size(), level);
+    // Compressed into memory that stays as large as it ever was: growing `out` each time would first fill it with
+    // zeros.
+    thread_local Bytes room;
+    if (room.size() < ZSTD_compressBound(plain.size())) room.resize(ZSTD_compressBound(plain.size()));
+    size_t n = ZSTD_compressCCtx(zstd().compress.get(), room.data(), room.size(), plain.data(), plain.size(), level);
     if (ZSTD_isError(n)) return false;
-    out.resize(n);
+    out.assign(room.begin(), room.begin() + static_cast<std::ptrdiff_t>(n));
     return true;
   }
   COFFER_ASSERT(codec == Codec::kLz4);
   ByteWriter(out).u32(static_cast<uint32_t>(plain.size()));
   int bound = LZ4_compressBound(static_cast<int>(plain.size()));
   out.resize(kLz4Header + static_cast<size_t>(bound));
-  int n = LZ4_compress_default(reinterpret_cast<const char*>(plain.data()), reinterpret_cast<char*>(out.data()) + kLz4Header,
-                               static_cast<int>(plain.size()), bound);
+  int n = LZ4_compress_default(reinterpret_cast<const char*>(plain.data()),
+                               reinterpret_cast<char*>(out.data()) + kLz4Header, static_cast<int>(plain.size()), bound);
   if (n <= 0) return false;
   out.resize(kLz4Header + static_cast<size_t>(n));
   return true;
@@ -97,7 +100,8 @@ Result<std::vector<PackFrame>> parse_pack_table(ByteView table_and_footer, uint6
         f.stored_size >= 1U << 24 || f.offset + uint64_t{f.stored_size} > frames_end)
       return damaged("frame " + std::to_string(i) + " lies outside the pack");
     next_offset = f.offset + uint64_t{f.stored_size};
-    if (chunk_count == 0 || r.left() < size_t{chunk_count} * 36) return damaged("ends inside frame " + std::to_string(i));
+    if (chunk_count == 0 || r.left() < size_t{chunk_count} * 36)
+      return damaged("ends inside frame " + std::to_string(i));
     f.chunks.resize(chunk_count);
     uint64_t sum = 0;
     for (auto& c : f.chunks) {
@@ -129,7 +133,8 @@ Result<std::vector<PackFrame>> read_pack_table(const crypto::SealedReader& pack)
 
 Result<Codec> compress_frame(Codec codec, int level, ByteView plain, Bytes& out) {
   out.clear();
-  if (codec != Codec::kNone && (!compress_into(codec, level, plain, out) || out.size() >= plain.size())) codec = Codec::kNone;
+  if (codec != Codec::kNone && (!compress_into(codec, level, plain, out) || out.size() >= plain.size()))
+    codec = Codec::kNone;
   if (codec == Codec::kNone) {
     out.assign(plain.begin(), plain.end());
     return Codec::kNone;
@@ -177,7 +182,8 @@ Status decompress_frame(Codec codec, ByteView stored, MutableByteView plain) {
 }
 
 Result<crypto::Digest256> sealed_digest(ByteView sealed) {
-  if (sealed.size() < crypto::kSealedHeaderSize) return Error{ErrorCode::kCorruption, "shorter than a sealed object's header", {}};
+  if (sealed.size() < crypto::kSealedHeaderSize)
+    return Error{ErrorCode::kCorruption, "shorter than a sealed object's header", {}};
   COFFER_TRY(crypto::SealedHeader header, crypto::parse_sealed_header(sealed.first(crypto::kSealedHeaderSize)));
   crypto::Sha256 hash;
   hash.update(sealed.first(crypto::kSealedHeaderSize));
