@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <optional>
 #include <set>
 
 #include "engine/store/object_store.h"
@@ -26,10 +27,24 @@ class LocalView final : public ObjectView {
   std::unique_ptr<MappedFile> mapped_;
 };
 
+// Whom new files are given to: as root, the owner of the store, or one prove run by root would shut out the account
+// that takes the backups every night.
+struct Owner {
+  uint32_t uid = 0, gid = 0;
+};
+
+Result<std::optional<Owner>> heir(FileSystem& file_system, const std::string& root) {
+  auto self = file_system.stat("/proc/self");
+  if (!self.ok() || self->uid != 0) return std::optional<Owner>();  // only root can give files away
+  COFFER_TRY(FileStat stat, file_system.stat(root));
+  if (stat.uid == 0) return std::optional<Owner>();
+  return std::optional<Owner>(Owner{stat.uid, stat.gid});
+}
+
 // An object's key is its path below the root.
 class LocalObjectStore final : public ObjectStore {
  public:
-  explicit LocalObjectStore(std::unique_ptr<Directory> root) : root_(std::move(root)) {}
+  LocalObjectStore(std::unique_ptr<Directory> root, std::optional<Owner> heir) : root_(std::move(root)), heir_(heir) {}
 
   // link(2) never replaces, on every POSIX file system; probe_conditional_create() tests the ones that only look like
   // it.
@@ -56,11 +71,13 @@ class LocalObjectStore final : public ObjectStore {
   Status settle(Status linked, std::string_view key);
   Status ensure_folder(std::string_view folder);
   void forget_folders();
+  Status give_away(File& file) const { return heir_ ? file.set_owner(heir_->uid, heir_->gid) : ok_status(); }
   Result<std::unique_ptr<File>> open_object(std::string_view key);
   bool is_folder(std::string_view path);
   Result<bool> list_folder(const Context& context, Directory& folder, const std::string& prefix, const Visitor& visit);
 
   const std::unique_ptr<Directory> root_;
+  const std::optional<Owner> heir_;
   std::atomic<bool> links_unnamed_{true};  // until the file system says otherwise
   std::atomic<uint64_t> temporary_names_{0};
   std::mutex mutex_;
@@ -85,6 +102,7 @@ Result<ObjectInfo> LocalObjectStore::put(const Context& context, std::string_vie
 
 Status LocalObjectStore::put_unnamed(std::string_view key, ByteView body) {
   COFFER_TRY(auto file, root_->create_unnamed(kObjectMode));
+  COFFER_CHECK_OK(give_away(*file));
   COFFER_CHECK_OK(file->write_at(0, body));
   COFFER_CHECK_OK(file->sync());
   Status linked = link(*file, key);
@@ -97,6 +115,7 @@ Status LocalObjectStore::put_unnamed(std::string_view key, ByteView body) {
 Status LocalObjectStore::put_by_temporary_name(std::string_view key, ByteView body) {
   COFFER_TRY(NamedFile temporary, create_temporary());
   auto write_and_publish = [&]() -> Status {
+    COFFER_CHECK_OK(give_away(*temporary.file));
     COFFER_CHECK_OK(temporary.file->write_at(0, body));
     COFFER_CHECK_OK(temporary.file->sync());
     return settle(link(*temporary.file, key), key);
@@ -149,6 +168,7 @@ Status LocalObjectStore::ensure_folder(std::string_view folder) {
   Status created = root_->create_directory(folder, kFolderMode);
   if (!created.ok() && created.code() != ErrorCode::kAlreadyExists) return created;
   if (!created.ok() && !is_folder(folder)) return key_is_folder(folder);
+  if (heir_) COFFER_CHECK_OK(root_->set_owner(folder, heir_->uid, heir_->gid));
   COFFER_CHECK_OK(root_->sync(folder_of(folder)));
   std::lock_guard lock(mutex_);
   known_folders_.emplace(folder);
@@ -286,7 +306,8 @@ Status LocalObjectStore::remove(const Context& context, std::string_view key) {
 Result<std::unique_ptr<ObjectStore>> open_local(FileSystem& file_system, const std::string& root, bool create) {
   COFFER_TRY(auto directory,
              create ? file_system.create_directories(root, kFolderMode) : file_system.open_directory(root));
-  return std::unique_ptr<ObjectStore>(std::make_unique<LocalObjectStore>(std::move(directory)));
+  COFFER_TRY(std::optional<Owner> owner, heir(file_system, root));
+  return std::unique_ptr<ObjectStore>(std::make_unique<LocalObjectStore>(std::move(directory), owner));
 }
 
 }  // namespace coffer::store

@@ -69,7 +69,8 @@ class ObjectStore {
 /// In memory; what tests and the simulator use.
 std::unique_ptr<ObjectStore> open_memory();
 /// A local directory, created (0700) when `create` is set, else it must exist (kNotFound).
-/// Publish order: unnamed file, bytes, fsync, link to its key, fsync of the folder.
+/// Publish order: unnamed file, bytes, fsync, link to its key, fsync of the folder. As root, what is made belongs to the
+/// directory's owner.
 /// `file_system` outlives the store.
 Result<std::unique_ptr<ObjectStore>> open_local(FileSystem& file_system, const std::string& root, bool create);
 

@@ -104,7 +104,7 @@ def prove(world):
         point = coffer.backup(cluster, "local")["id"]
         code, proof, said = coffer.call("prove", point, env={f"COFFER_PG_BIN_{major}": binaries(major)})
         check(f"{major}: a point is proven as an ordinary user", code == 0, f"exit {code}: {said[-1500:]}")
-        check(f"{major}: its rows were counted", "204352" in str(proof) or "4321" in str(proof), str(proof)[:1500])
+        check(f"{major}: its rows were counted", "204343 rows" in str(proof), str(proof)[:1500])
         if os.geteuid() == 0:
             as_root = Coffer(world, vault=coffer.vault, key=coffer.key, root=True)
             code, _, said = as_root.call("prove", point, env={f"COFFER_PG_BIN_{major}": binaries(major)})
@@ -120,6 +120,8 @@ def prove(world):
         pathlib.Path(cluster.data, "postgresql.auto.conf").write_text("")
         cluster.start()
         code, document, said = coffer.call(*coffer.backup_arguments(cluster, "local"))
+        if not check(f"{major}: a broken heap is backed up all the same", code in (0, 3), f"exit {code}: {said[-1500:]}"):
+            continue
         broken = document["point"]["id"]
         code, proof, said = coffer.call("prove", broken, env={f"COFFER_PG_BIN_{major}": binaries(major)})
         check(f"{major}: a broken heap is found", code in (3, 9) and "pgbench_accounts" in said or code in (3, 9) and os.path.basename(heap) in said,
