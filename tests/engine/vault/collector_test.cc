@@ -235,6 +235,62 @@ TEST_F(CollectorTest, AWriterThatAdoptedBeforeTheTombstoneSavesWhatItAdopted) {
   expect_clean(*vault_);
 }
 
+TEST_F(CollectorTest, AHolderWhoseClockIsBehindCannotCommitWhatWasRemoved) {
+  backup({{"a", pages(1, 30)}});
+  const std::string doomed = backup({{"b", pages(2, 60)}});
+  SmallBackup behind(*vault_);
+  must(behind.begin());
+  must(behind.write({{"b", pages(2, 60)}}));
+  forget(doomed);
+  run();
+  clock_.jump_to(clock_.wall() + minutes(20));  // the collector's; the holder's monotonic time stands still
+  ASSERT_TRUE(behind.lease().still_held(load_log(*vault_)->state()).ok());
+  CollectOptions options;
+  options.grace = minutes(10);
+  EXPECT_GT(run(options).packs_removed, 0U);
+  EXPECT_EQ(behind.commit().code(), ErrorCode::kConflict);
+  expect_all_restorable();
+}
+
+TEST_F(CollectorTest, AChunkWhosePlacesAreAllTombstonedKeepsThem) {
+  backup({{"a", pages(1, 30)}});
+  const std::string first = backup({{"b", pages(2, 16)}});
+  SmallBackup old(*vault_);
+  must(old.begin());
+  must(old.write({{"b", pages(2, 16)}}));  // adopts from the first's packs
+  forget(first);
+  EXPECT_GT(run().packs_tombstoned, 0U);
+  const std::string second = backup({{"b", pages(2, 16)}});  // stores again
+  forget(second);
+  EXPECT_GT(run().packs_tombstoned, 0U);
+  ASSERT_EQ(load_log(*vault_)->state().open_tombstones.size(), 2U);
+  must(old.commit());
+  points_[old.id()] = {{"b", pages(2, 16)}};
+  for (int i = 0; i < 4; ++i) {
+    pass_grace();
+    run();
+    expect_all_restorable();
+  }
+}
+
+TEST_F(CollectorTest, NoIndexLeadsToAPackWhenItGoes) {
+  backup({{"a", pages(1, 30)}});
+  forget(backup({{"b", pages(2, 60)}}));
+  run();
+  pass_grace();
+  int removed = 0;
+  FaultyStore watching(*store_, [&](uint64_t, Operation operation, std::string_view key) -> std::optional<Fault> {
+    if (operation == Operation::kRemove && key.starts_with("packs/")) {
+      EXPECT_FALSE(packs_in_indexes(*vault_).contains(std::string(key)));
+      ++removed;
+    }
+    return std::nullopt;
+  });
+  auto vault = open(watching);
+  must(try_collect(*vault));
+  EXPECT_GT(removed, 0);
+}
+
 TEST_F(CollectorTest, AWriterAfterTheTombstoneStoresAgainWhatIsGoing) {
   backup({{"a", pages(1, 30)}});
   forget(backup({{"b", pages(2, 60)}}));
@@ -454,8 +510,13 @@ TEST_F(CollectorTest, AReaderThatBeginsAfterARewriteIsNotLedToThePackThatGoes) {
   const auto doomed = must(tombstoned_packs({}, *vault_, log->state()));
   auto index = must(IndexSet::load({}, *vault_));
   const Manifest manifest = must(read_manifest({}, *vault_, log->state(), second));
+  std::set<ChunkId> needed;
   must(mark_point({}, *vault_, *index, manifest, {}, [&](const ChunkId& id) -> Status {
-    EXPECT_FALSE(doomed.contains(must(index->find(id))->pack)) << id.hex();
+    needed.insert(id);
+    return ok_status();
+  }));
+  must(index->visit_all([&](const IndexEntry& entry) -> Status {
+    EXPECT_FALSE(needed.contains(entry.id) && doomed.contains(entry.place.pack)) << entry.id.hex();
     return ok_status();
   }));
 }
