@@ -156,7 +156,7 @@ void Doctor::slots() {
   for (const auto& slot : keyset.slots) names += (names.empty() ? "" : ", ") + slot.name + " (" + slot.type + ")";
   if (keyset.slots.size() < 2)
     return bad("vault.slots", "the vault has one key slot: " + names, "whoever loses that key loses every point in it",
-               "add a second one, kept by somebody else: coffer vault keys add");
+               "add a second one, kept by somebody else: coffer keys add NAME --new-key KEY");
   good("vault.slots", std::to_string(keyset.slots.size()) + " key slots: " + names);
 }
 
