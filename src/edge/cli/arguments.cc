@@ -82,6 +82,14 @@ class Parser {
     } catch (const CLI::ParseError& error) {
       return refusal(error, words);
     }
+    // CLI11 takes a value for any flag; "--yes=false" must not mean yes.
+    if (Bound* bound = selected())
+      for (const std::string& word : words) {
+        if (word == "--") break;
+        for (const auto& [flag, option] : bound->flags)
+          if (word.starts_with("--" + flag + "="))
+            return Error{ErrorCode::kInvalidArgument, "--" + flag + " takes no value", "leave out what follows it"};
+      }
     return chosen();
   }
 
@@ -152,7 +160,7 @@ class Parser {
           return {ErrorCode::kInvalidArgument, "--" + o.name + " is given twice", see};
       }
       // The words of the values, too, would be in CLI11's list of extras; the first is what a person looks for.
-      if (error.get_name() == "ExtrasError") {
+      if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError)) {
         const std::vector<std::string> extras = app_.remaining(true);
         return {ErrorCode::kInvalidArgument,
                 "'" + (extras.empty() ? std::string() : extras.front()) + "' was not expected by 'coffer " +
