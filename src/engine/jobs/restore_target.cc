@@ -112,8 +112,21 @@ Result<std::unique_ptr<RestoreTarget>> RestoreTarget::prepare(FileSystem& files,
   } else {
     COFFER_CHECK_OK(t->prepare_new(manifest, there.ok()));
   }
-  COFFER_CHECK_OK(t->prepare_tablespaces(manifest, options));
+  if (auto s = t->prepare_tablespaces(manifest, options); !s.ok()) {
+    t->withdraw();
+    return std::move(s).error();
+  }
   return t;
+}
+
+// After a refusal the place looks as it did before, but for what an earlier run left there.
+void RestoreTarget::withdraw() {
+  if (resumes_) return;
+  static_cast<void>(root_->remove_file(kMarker));
+  root_.reset();
+  if (staging_.empty()) return;
+  auto parent = files_.open_directory(parent_of(staging_));
+  if (parent.ok()) static_cast<void>((*parent)->remove_directory(base_of(staging_)));
 }
 
 // Bringing an existing copy to the point: it must be stopped, and be this very cluster.

@@ -53,6 +53,7 @@ class RestoreTarget {
   Status prepare_tablespaces(const vault::Manifest& manifest, const RestoreOptions& options);
   Result<uint64_t> remove_others_in(Directory& directory, const std::string& inside, const std::string& prefix,
                                     const std::function<Result<bool>(const std::string&, bool)>& keep);
+  void withdraw();
   Status mark(Directory& directory, const std::string& point_id) const;
   Result<std::string> marked_point(Directory& directory) const;  // empty: no marker
 

@@ -1,5 +1,6 @@
 #include "engine/jobs/vault_access.h"
 
+#include <algorithm>
 #include <set>
 
 #include "engine/vault/points.h"
@@ -41,7 +42,9 @@ Result<std::optional<Manifest>> newest_point_of(const Context& context, const Va
     COFFER_TRY(Manifest manifest, read_manifest(context, vault, state, it->id));
     if (manifest.system_identifier != system_identifier) continue;
     COFFER_TRY(std::vector<Attestation> attestations, read_attestations(context, vault, it->id));
-    if (!attestations.empty() && !attestations.front().success) continue;
+    const auto conclusive = std::find_if(attestations.begin(), attestations.end(),
+                                         [](const Attestation& a) { return !a.could_not_check(); });
+    if (conclusive != attestations.end() && !conclusive->success) continue;
     return std::optional<Manifest>(std::move(manifest));
   }
   return std::optional<Manifest>();

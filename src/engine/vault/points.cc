@@ -250,7 +250,7 @@ Result<std::vector<Attestation>> read_all(const Context& context, const Vault& v
 
 const Attestation* newest(const std::vector<Attestation>& newest_first, ProofKind kind, bool only_success) {
   for (const Attestation& a : newest_first)
-    if (a.kind == kind && (a.success || !only_success)) return &a;
+    if (a.kind == kind && !a.could_not_check() && (a.success || !only_success)) return &a;
   return nullptr;
 }
 

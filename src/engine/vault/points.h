@@ -35,12 +35,14 @@ struct Attestation {
   std::string summary;                   // one line
   std::vector<std::string> findings;     // damage; empty when success
   std::map<std::string, std::string> facts;   // "rows.bank" -> "1000000", "server" -> "15.18"
+  /// A check that could not run says nothing about the point, neither good nor bad.
+  [[nodiscard]] bool could_not_check() const { return !success && findings.empty(); }
 };
 Status write_attestation(const Context& context, const Vault& vault, const Attestation& attestation);
 /// Newest first.
 Result<std::vector<Attestation>> read_attestations(const Context& context, const Vault& vault, std::string_view point_id);
 
-/// COMPLETED -> VERIFIED -> PROVEN, or DAMAGED when the newest attestation of either kind failed.
+/// COMPLETED -> VERIFIED -> PROVEN, or DAMAGED when the newest attestation of either kind failed with findings.
 enum class PointState { kCompleted, kVerified, kProven, kDamaged };
 std::string_view point_state_name(PointState state);
 

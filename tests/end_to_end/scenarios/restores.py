@@ -45,7 +45,7 @@ def refusals(world):
 
     refused(coffer, "a tablespace that would land on the original's is refused", point, "--to", place / "a", says=["PG_15_"])
     refused(coffer, "a mapping of a tablespace that the point lacks is refused", point, "--to", place / "a", "--tablespace", "/no/such=/x", says=["/no/such"])
-    refused(coffer, "a relative target of a mapping is refused", point, "--to", place / "a", "--tablespace", f"{space}=x/y", says=["absolute"])
+    refused(coffer, "a tablespace inside the data directory is refused", point, "--to", place / "a", "--tablespace", f"{space}={place}/a/b", says=["inside"])
     refused(coffer, "an LSN before the point is consistent is refused", point, "--to", place / "a", "--until", "lsn:0/28", *elsewhere, says=["consistent"])
     refused(coffer, "an LSN after the stored WAL is refused", point, "--to", place / "a", "--until", "lsn:FF/0", *elsewhere, says=["stored WAL"])
     refused(coffer, "a time after the backup is refused", point, "--to", place / "a", "--until", "2099-01-01T00:00:00Z", *elsewhere, says=["after"])
@@ -136,7 +136,7 @@ def delta(world):
     cluster.pgbench_init(5)
     coffer = Coffer(world).init()
     first = coffer.backup(cluster, "local")["id"]
-    cluster.sql("UPDATE pgbench_accounts SET abalance = 5 WHERE aid % 1000 = 1; CREATE TABLE later AS SELECT 1 AS id")
+    cluster.sql("UPDATE pgbench_accounts SET abalance = 5 WHERE aid <= 500; CREATE TABLE later AS SELECT 1 AS id")
     second = coffer.backup(cluster, "local")["id"]
     wanted = cluster.digest("pgbench_accounts")
 

@@ -280,6 +280,26 @@ TEST_F(PointsTest, TheStateFollowsFromTheNewestOfEachProof) {
   EXPECT_EQ(point_state_name(state()), "DAMAGED");
 }
 
+TEST_F(PointsTest, ACheckThatCouldNotRunSpeaksNeitherForNorAgainstThePoint) {
+  using std::chrono::seconds;
+  must(commit_point_of("a"));
+  auto could_not = [&](seconds after) {
+    Attestation a;
+    a.point_id = "a";
+    a.kind = ProofKind::kProven;
+    a.time = kNoon + after;
+    must(write_attestation({}, *vault_, a));
+  };
+  could_not(seconds(1));
+  EXPECT_EQ(summary_of("a").state, PointState::kCompleted);
+  must(attest("a", ProofKind::kProven, true, seconds(2)));
+  could_not(seconds(3));
+  EXPECT_EQ(summary_of("a").state, PointState::kProven);
+  must(attest("a", ProofKind::kProven, false, seconds(4)));
+  could_not(seconds(5));
+  EXPECT_EQ(summary_of("a").state, PointState::kDamaged);
+}
+
 TEST_F(PointsTest, AnAttestationOfAnotherPointIsRefused) {
   must(commit_point_of("a"));
   must(commit_point_of("b"));
