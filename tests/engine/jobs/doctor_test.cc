@@ -60,7 +60,13 @@ TEST_F(Doctor, IdsAreUnique) {
 }
 
 TEST_F(Doctor, AVaultWithOneSlotIsUnprotected) {
-  EXPECT_EQ(line(look(SmallVault::get().objects), "vault.slots").level, Level::kBad);
+  auto store = store_of(SmallVault::get().objects);
+  auto vault = must(world_.open_vault(*store));
+  EXPECT_EQ(line(look(vault.get()), "vault.slots").level, Level::kGood);
+
+  must(vault->remove_slot("second"));
+
+  EXPECT_EQ(line(look(vault.get()), "vault.slots").level, Level::kBad);
 }
 
 TEST_F(Doctor, AClusterThatWasNeverProvenIsBad) {
