@@ -207,8 +207,8 @@ Error LibpqConnection::broken(Error error) {
 
 Error LibpqConnection::lost() {
   std::string text = tame(PQerrorMessage(connection_), kErrorTextSizeMax);
-  return broken(
-      {ErrorCode::kUnavailable, "the connection to the server was lost" + (text.empty() ? text : ": " + text), {}});
+  return broken({ErrorCode::kUnavailable, "the connection to the server was lost" + (text.empty() ? text : ": " + text),
+                 "look at the server's log; when the server is back, run the same command again"});
 }
 
 Result<bool> LibpqConnection::poll_slice(short events) {
