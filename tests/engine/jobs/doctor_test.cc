@@ -64,7 +64,7 @@ TEST_F(Doctor, AVaultWithOneSlotIsUnprotected) {
   auto vault = must(world_.open_vault(*store));
   EXPECT_EQ(line(look(vault.get()), "vault.slots").level, Level::kGood);
 
-  must(vault->remove_slot("second"));
+  must(vault->remove_slot(world_.context(), "second"));
 
   EXPECT_EQ(line(look(vault.get()), "vault.slots").level, Level::kBad);
 }
