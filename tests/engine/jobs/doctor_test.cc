@@ -66,6 +66,7 @@ TEST_F(Doctor, AVaultWithOneSlotIsUnprotected) {
 
   must(vault->remove_slot(world_.context(), "second"));
 
+  vault = must(world_.open_vault(*store));
   EXPECT_EQ(line(look(vault.get()), "vault.slots").level, Level::kBad);
 }
 
