@@ -4,7 +4,8 @@ namespace coffer {
 
 bool is_zero(ByteView bytes) {
   // Comparing the string with itself shifted by one lets memcmp's vector code do the work.
-  return bytes.empty() || (bytes[0] == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+  return bytes.empty() ||
+         (bytes[0] == std::byte{0} && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
 }
 
 std::string to_hex(ByteView bytes) {

@@ -18,13 +18,17 @@ using Bytes = std::vector<std::byte>;
 using ByteView = std::span<const std::byte>;
 using MutableByteView = std::span<std::byte>;
 
-inline ByteView as_bytes(std::string_view text) { return {reinterpret_cast<const std::byte*>(text.data()), text.size()}; }
+inline ByteView as_bytes(std::string_view text) {
+  return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
+}
 inline std::string_view as_text(ByteView bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 inline Bytes to_bytes(ByteView view) { return {view.begin(), view.end()}; }
 inline Bytes to_bytes(std::string_view text) { return to_bytes(as_bytes(text)); }
 inline std::string to_text(ByteView bytes) { return std::string(as_text(bytes)); }
 inline void append(Bytes& to, ByteView more) { to.insert(to.end(), more.begin(), more.end()); }
-inline bool equal(ByteView a, ByteView b) { return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0); }
+inline bool equal(ByteView a, ByteView b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
+}
 /// True when every byte is zero; an empty view is.
 bool is_zero(ByteView bytes);
 
@@ -62,7 +66,8 @@ class ByteWriter {
 };
 
 /// Reads what ByteWriter wrote. Past the end every read gives zero and `ok()` turns false for good, so a parser reads
-/// straight through and asks once; a count read from the input must be checked against `left()` before it sizes anything.
+/// straight through and asks once; a count read from the input must be checked against `left()` before it sizes
+/// anything.
 class ByteReader {
  public:
   explicit ByteReader(ByteView in) : in_(in) {}

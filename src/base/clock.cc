@@ -88,7 +88,8 @@ Result<WallTime> parse_utc(std::string_view text) {
     if (take_char(text, '.')) {
       int64_t unit = 100'000;
       size_t digits = 0;
-      for (; !text.empty() && text[0] >= '0' && text[0] <= '9'; ++digits, unit /= 10) micros += unit * take_digits(text, 1);
+      for (; !text.empty() && text[0] >= '0' && text[0] <= '9'; ++digits, unit /= 10)
+        micros += unit * take_digits(text, 1);
       if (digits == 0 || digits > 6) return bad("a fraction has 1 to 6 digits");
     }
   }

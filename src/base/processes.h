@@ -15,8 +15,8 @@ namespace coffer {
 struct ProcessSpec {
   std::vector<std::string> argv;  // argv[0] is looked up in PATH (of `environment`, else ours) unless it holds a '/'
   std::vector<std::pair<std::string, std::string>> environment;  // the whole environment, nothing is inherited
-  std::string working_directory;  // empty: the caller's
-  std::string output_path;        // stdout and stderr are appended to this file; empty: captured, see ProcessResult
+  std::string working_directory;                                 // empty: the caller's
+  std::string output_path;  // stdout and stderr are appended to this file; empty: captured, see ProcessResult
   // Drop to these, supplementary groups emptied; kPermissionDenied when we are neither root nor already that user.
   // Without a gid it is the uid's own of the user database.
   std::optional<uint32_t> uid, gid;

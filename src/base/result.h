@@ -63,7 +63,7 @@ template <class T>
 class [[nodiscard]] Result {
  public:
   using value_type = T;
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT: implicit on purpose
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit on purpose
   Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit on purpose
 
   [[nodiscard]] bool ok() const { return state_.index() == 0; }
@@ -104,15 +104,16 @@ inline Status ok_status() { return Unit{}; }
 #define COFFER_CONCAT_INNER(a, b) a##b
 #define COFFER_CONCAT(a, b) COFFER_CONCAT_INNER(a, b)
 /// `COFFER_TRY(auto x, expr);` binds the value of expr or returns its error from the enclosing function.
-#define COFFER_TRY(declaration, expression) COFFER_TRY_IN(declaration, expression, COFFER_CONCAT(coffer_try_, __COUNTER__))
+#define COFFER_TRY(declaration, expression) \
+  COFFER_TRY_IN(declaration, expression, COFFER_CONCAT(coffer_try_, __COUNTER__))
 #define COFFER_TRY_IN(declaration, expression, name) \
   auto name = (expression);                          \
   if (!name.ok()) return std::move(name).error();    \
   declaration = std::move(name).value()
 /// Passes a failure of `expression` up; its value is dropped.
 #define COFFER_CHECK_OK(expression) COFFER_CHECK_OK_IN(expression, COFFER_CONCAT(coffer_status_, __COUNTER__))
-#define COFFER_CHECK_OK_IN(expression, name)                                 \
-  do {                                                                       \
+#define COFFER_CHECK_OK_IN(expression, name)                                  \
+  do {                                                                        \
     if (auto name = (expression); !name.ok()) return std::move(name).error(); \
   } while (false)
 

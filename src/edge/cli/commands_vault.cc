@@ -6,7 +6,6 @@
 #include "edge/cli/text_table.h"
 #include "edge/cli/units.h"
 #include "engine/jobs/key_slots.h"
-#include "engine/jobs/key_slots.h"
 
 namespace coffer::cli {
 

@@ -1,4 +1,5 @@
-// Digests, MACs and key derivation, all by OpenSSL. Algorithms are fetched once per process; contexts are reused per thread.
+// Digests, MACs and key derivation, all by OpenSSL. Algorithms are fetched once per process; contexts are reused per
+// thread.
 #pragma once
 #include <array>
 #include <memory>

@@ -1,9 +1,9 @@
 // Page fingerprints: 16 bytes that tell whether a page is the page we stored.
 //
-// The fingerprint is GMAC under a key and a nonce that are fixed for one vault epoch, both derived from its root. A fixed
-// nonce makes it a universal hash (collision of two given pages of 8 KiB: at most 2^-118) whose key must stay secret: that
-// is so, because fingerprints only ever leave the process inside sealed objects. It is not an authenticator towards somebody
-// who sees fingerprints; the seal is that.
+// The fingerprint is GMAC under a key and a nonce that are fixed for one vault epoch, both derived from its root. A
+// fixed nonce makes it a universal hash (collision of two given pages of 8 KiB: at most 2^-118) whose key must stay
+// secret: that is so, because fingerprints only ever leave the process inside sealed objects. It is not an
+// authenticator towards somebody who sees fingerprints; the seal is that.
 #pragma once
 #include <array>
 #include <memory>

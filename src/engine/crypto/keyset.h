@@ -1,9 +1,10 @@
-// Keysets: one 64-byte root per key epoch, wrapped once per slot. A slot is opened by its holder: a key file, a passphrase,
-// and (from the AWS front on) a KMS key. Any one slot opens the vault.
+// Keysets: one 64-byte root per key epoch, wrapped once per slot. A slot is opened by its holder: a key file, a
+// passphrase, and (from the AWS front on) a KMS key. Any one slot opens the vault.
 //
-// Vocabulary. root: the secret of an epoch. slot: the root wrapped for one holder. generation: a keyset is never changed in
-// place; adding or removing a slot writes the next generation as a new object. key_check: tells that an unwrapped root is the
-// right one. mac: over all other bytes of the keyset with a key derived from the root, so a forged slot list is found.
+// Vocabulary. root: the secret of an epoch. slot: the root wrapped for one holder. generation: a keyset is never
+// changed in place; adding or removing a slot writes the next generation as a new object. key_check: tells that an
+// unwrapped root is the right one. mac: over all other bytes of the keyset with a key derived from the root, so a
+// forged slot list is found.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -21,10 +22,10 @@ namespace coffer::crypto {
 
 /// One wrapped copy of the root. `parameters` and `wrapped` are opaque outside the slot type's own code.
 struct KeySlot {
-  std::string type;    // "key-file", "passphrase", "kms"
-  std::string name;    // chosen by the user, unique in the keyset: "officer", "site-b"
-  Bytes parameters;    // the salt; scrypt cost and salt; KMS ARN and context
-  Bytes wrapped;       // the wrapped root
+  std::string type;  // "key-file", "passphrase", "kms"
+  std::string name;  // chosen by the user, unique in the keyset: "officer", "site-b"
+  Bytes parameters;  // the salt; scrypt cost and salt; KMS ARN and context
+  Bytes wrapped;     // the wrapped root
 };
 
 struct Keyset {
@@ -33,7 +34,7 @@ struct Keyset {
   std::string vault_uuid;
   WallTime created;
   uint32_t generation = 1;
-  Bytes key_check;     // 32 bytes
+  Bytes key_check;  // 32 bytes
   std::vector<KeySlot> slots;
 };
 

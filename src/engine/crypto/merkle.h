@@ -23,10 +23,12 @@ class MerkleFrontier {
 };
 
 /// Does `proof` (RFC 9162 section 2.1.3) show that `leaf` is entry `index` of the tree of `size` with `root`?
-bool verify_inclusion(const Digest256& leaf, uint64_t index, uint64_t size, const std::vector<Digest256>& proof, const Digest256& root);
+bool verify_inclusion(const Digest256& leaf, uint64_t index, uint64_t size, const std::vector<Digest256>& proof,
+                      const Digest256& root);
 std::vector<Digest256> inclusion_proof(const std::vector<Digest256>& leaves, uint64_t index);
 /// RFC 9162 section 2.1.4: the tree of `old_size` is a prefix of the tree of `new_size`.
-bool verify_consistency(uint64_t old_size, const Digest256& old_root, uint64_t new_size, const Digest256& new_root, const std::vector<Digest256>& proof);
+bool verify_consistency(uint64_t old_size, const Digest256& old_root, uint64_t new_size, const Digest256& new_root,
+                        const std::vector<Digest256>& proof);
 std::vector<Digest256> consistency_proof(const std::vector<Digest256>& leaves, uint64_t old_size);
 
 }  // namespace coffer::crypto

@@ -1,8 +1,8 @@
 // Sealed object v1: the one encrypted container of this project (docs/format.md, "Sealed object").
 //
-// 128-byte header, then segments of AES-256-GCM. Key, nonce and a commitment come from HKDF-Expand-SHA-512 over the root,
-// the header and the object's logical identity (`place`), so an object that is moved, swapped or renamed does not open.
-// Every failure is one kind: kCorruption "authentication failed" (no oracle about which check).
+// 128-byte header, then segments of AES-256-GCM. Key, nonce and a commitment come from HKDF-Expand-SHA-512 over the
+// root, the header and the object's logical identity (`place`), so an object that is moved, swapped or renamed does not
+// open. Every failure is one kind: kCorruption "authentication failed" (no oracle about which check).
 #pragma once
 #include <array>
 #include <cstdint>
@@ -23,7 +23,15 @@ inline constexpr size_t kSealedTagSize = 16;
 inline constexpr size_t kRootSize = 64;
 
 enum class ObjectKind : uint16_t {
-  kPack = 1, kIndex = 2, kManifest = 3, kExportPart = 4, kLogEntry = 5, kLease = 6, kAttestation = 7, kTombstone = 8, kWal = 9,
+  kPack = 1,
+  kIndex = 2,
+  kManifest = 3,
+  kExportPart = 4,
+  kLogEntry = 5,
+  kLease = 6,
+  kAttestation = 7,
+  kTombstone = 8,
+  kWal = 9,
 };
 
 using KeyId = std::array<std::byte, 16>;
@@ -31,10 +39,10 @@ using ObjectId = std::array<std::byte, 16>;
 
 /// What is sealed into the header and the key derivation. `place` is not stored: the reader must know it.
 struct SealParameters {
-  KeyId key_id{};          // names the keyset (the epoch) whose root is used
+  KeyId key_id{};  // names the keyset (the epoch) whose root is used
   ObjectId object_id{};
   ObjectKind kind = ObjectKind::kPack;
-  std::string place;       // logical identity, UTF-8, under 512 bytes: "vault:<uuid>/packs/<id>"
+  std::string place;          // logical identity, UTF-8, under 512 bytes: "vault:<uuid>/packs/<id>"
   uint8_t segment_log2 = 16;  // 12 to 24
 };
 
@@ -44,8 +52,8 @@ uint64_t sealed_size(uint64_t plain_size, uint8_t segment_log2 = 16);
 /// The whole sealed object. A fresh salt is drawn from `entropy` by every call: never two plaintexts under one salt.
 /// `root` is kRootSize bytes.
 Bytes seal(ByteView root, const SealParameters& parameters, ByteView plain, Entropy& entropy);
-/// The same into `sealed`, whose old contents go and whose memory is used again: for megabytes, the page faults of fresh
-/// memory cost more than the encryption. `plain` may not lie in `sealed`.
+/// The same into `sealed`, whose old contents go and whose memory is used again: for megabytes, the page faults of
+/// fresh memory cost more than the encryption. `plain` may not lie in `sealed`.
 void seal_into(Bytes& sealed, ByteView root, const SealParameters& parameters, ByteView plain, Entropy& entropy);
 /// The same with a given salt; only for test vectors.
 Bytes seal_with_salt(ByteView root, const SealParameters& parameters, ByteView plain, ByteView salt32);

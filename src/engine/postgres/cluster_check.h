@@ -1,4 +1,5 @@
-// What is asked of a scratch server to call a point proven: every table read, amcheck on heaps and B-trees, page checksums.
+// What is asked of a scratch server to call a point proven: every table read, amcheck on heaps and B-trees, page
+// checksums.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -13,9 +14,9 @@ namespace coffer::postgres {
 struct DatabaseCheck {
   std::string database;
   uint64_t tables = 0, indexes = 0, rows = 0;
-  std::vector<std::string> findings;       // damage, one line each with the relation's name
-  std::vector<std::string> not_checked;    // what could not be looked at, and why ("needs library X")
-  std::vector<std::string> uncheckable;    // what no check exists for anywhere: index methods that amcheck does not know
+  std::vector<std::string> findings;     // damage, one line each with the relation's name
+  std::vector<std::string> not_checked;  // what could not be looked at, and why ("needs library X")
+  std::vector<std::string> uncheckable;  // what no check exists for anywhere: index methods that amcheck does not know
 };
 struct ClusterCheck {
   std::vector<DatabaseCheck> databases;
@@ -27,11 +28,12 @@ struct ClusterCheck {
 Result<ClusterCheck> check_cluster(const Context& context, const ScratchServer& server, bool thorough);
 
 struct PageCheck {
-  bool data_checksums = true;              // false: the cluster has none, nothing was looked at
+  bool data_checksums = true;  // false: the cluster has none, nothing was looked at
   uint64_t files = 0, pages = 0;
-  std::vector<std::string> findings;       // "base/5/16384 block 12: stored 1a2b, computed 3c4d"
+  std::vector<std::string> findings;  // "base/5/16384 block 12: stored 1a2b, computed 3c4d"
 };
 /// Verifies the checksum of every page of every relation file below a cleanly stopped data directory (else kNotProven).
-Result<PageCheck> check_page_checksums(const Context& context, FileSystem& file_system, const std::string& data_directory, int jobs);
+Result<PageCheck> check_page_checksums(const Context& context, FileSystem& file_system,
+                                       const std::string& data_directory, int jobs);
 
 }  // namespace coffer::postgres

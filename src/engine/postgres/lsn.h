@@ -31,10 +31,10 @@ std::string wal_segment_name(WalSegment segment, uint64_t segment_size_bytes);
 /// 24 hexadecimal digits with a segment part that is possible for this size; kInvalidArgument otherwise.
 Result<WalSegment> parse_wal_segment_name(std::string_view name, uint64_t segment_size_bytes);
 
-/// Checks the first page of a segment, and the header of every further page up to `end` (an LSN in or after this segment),
-/// beyond which anything may follow. All-zero pages after a WAL switch are allowed.
+/// Checks the first page of a segment, and the header of every further page up to `end` (an LSN in or after this
+/// segment), beyond which anything may follow. All-zero pages after a WAL switch are allowed.
 struct WalExpectation {
-  int major = 0;                     // 13 to 18
+  int major = 0;  // 13 to 18
   uint64_t system_identifier = 0;
   uint64_t segment_size_bytes = 0;
 };

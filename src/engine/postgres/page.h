@@ -22,8 +22,8 @@ inline bool is_new_page(const std::byte* page) { return load_le<uint16_t>(page +
 
 enum class PageVerdict {
   kGood,
-  kNotJudged,    // new page, or changed since the backup began: WAL replay restores it
-  kBad,          // checksum wrong at an LSN before the backup's start: re-read, then report
+  kNotJudged,  // new page, or changed since the backup began: WAL replay restores it
+  kBad,        // checksum wrong at an LSN before the backup's start: re-read, then report
 };
 /// The server's own rule for one page during an online backup that started at `backup_start`.
 PageVerdict judge_page(const std::byte* page, uint32_t block_number, Lsn backup_start);

@@ -17,20 +17,22 @@
 
 namespace coffer::postgres {
 
-/// Where server programs are: "15" -> "/usr/lib/postgresql/15/bin". From configuration (--pg-bin 17=/opt/pg17/bin, environment
-/// COFFER_PG_BIN_17), else the usual folders of Debian and Red Hat. kNotProven, with what to install, when there is none.
-Result<std::string> find_server_binaries(FileSystem& file_system, int major, const std::map<int, std::string>& configured);
+/// Where server programs are: "15" -> "/usr/lib/postgresql/15/bin". From configuration (--pg-bin 17=/opt/pg17/bin,
+/// environment COFFER_PG_BIN_17), else the usual folders of Debian and Red Hat. kNotProven, with what to install, when
+/// there is none.
+Result<std::string> find_server_binaries(FileSystem& file_system, int major,
+                                         const std::map<int, std::string>& configured);
 
 struct ScratchOptions {
-  std::string data_directory;    // a restored cluster, ours to change and throw away
-  std::string work_directory;    // for the socket, log and configuration; private, short path
-  std::string binaries;          // bin folder of the same major
-  ControlFile control;           // for the five settings that recovery insists on
-  std::string superuser;         // bootstrap role of the source
+  std::string data_directory;                       // a restored cluster, ours to change and throw away
+  std::string work_directory;                       // for the socket, log and configuration; private, short path
+  std::string binaries;                             // bin folder of the same major
+  ControlFile control;                              // for the five settings that recovery insists on
+  std::string superuser;                            // bootstrap role of the source
   std::vector<std::string> tablespace_directories;  // absolute, bound into the sandbox
   std::chrono::seconds start_timeout{3600};
-  bool sandbox = true;           // bubblewrap; false only where a test says so
-  std::map<std::string, std::string> settings;      // allow-listed overrides, e.g. {"recovery_target", "immediate"}
+  bool sandbox = true;                          // bubblewrap; false only where a test says so
+  std::map<std::string, std::string> settings;  // allow-listed overrides, e.g. {"recovery_target", "immediate"}
 };
 
 class ScratchServer {
@@ -46,7 +48,8 @@ class ScratchServer {
 };
 
 /// Returns once recovery has ended and the server takes writes. Failures carry the server's own FATAL line.
-Result<std::unique_ptr<ScratchServer>> start_scratch_server(const Context& context, FileSystem& file_system, Clock& clock,
-                                                            Processes& processes, const ScratchOptions& options);
+Result<std::unique_ptr<ScratchServer>> start_scratch_server(const Context& context, FileSystem& file_system,
+                                                            Clock& clock, Processes& processes,
+                                                            const ScratchOptions& options);
 
 }  // namespace coffer::postgres

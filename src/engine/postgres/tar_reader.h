@@ -22,7 +22,8 @@ struct TarMember {
 /// Push parser: feed() bytes in any cut, take events until there is none.
 ///   kMember: `member()` is the new member. kData: `data()` is a piece of the current member's bytes. kEndOfMember.
 /// finish() tells whether the archive ended at a member boundary (the two zero blocks are optional, PostgreSQL below 15
-/// omits them). Header checksum, magic, type, octal and base-256 numbers, name and padding are checked; kCorruption else.
+/// omits them). Header checksum, magic, type, octal and base-256 numbers, name and padding are checked; kCorruption
+/// else.
 class TarReader {
  public:
   enum class Event { kNone, kMember, kData, kEndOfMember };
@@ -36,10 +37,10 @@ class TarReader {
  private:
   enum class Phase { kHeader, kBody, kPadding, kAfterEnd };
   Phase phase_ = Phase::kHeader;
-  Bytes header_;           // a partial 512-byte header
+  Bytes header_;  // a partial 512-byte header
   ByteView input_, data_;
   TarMember member_;
-  uint64_t left_ = 0;      // of the body or its padding
+  uint64_t left_ = 0;  // of the body or its padding
   bool member_open_ = false;
   int zero_blocks_ = 0;
 };

@@ -1,4 +1,5 @@
-// FaultyStore: an ObjectStore that fails on purpose, for sweeps ("fail call N for N = 1, 2, 3 ...") and hostile storage.
+// FaultyStore: an ObjectStore that fails on purpose, for sweeps ("fail call N for N = 1, 2, 3 ...") and hostile
+// storage.
 #pragma once
 #include <atomic>
 #include <functional>
@@ -12,13 +13,13 @@ enum class Operation { kPut, kGet, kHead, kView, kList, kRemove };
 
 struct Fault {
   enum class Kind {
-    kError,           // the call fails, nothing happened
-    kErrorAfter,      // a put or remove happened, and the call fails all the same
-    kTornPut,         // half the bytes were stored under the key and the call fails (a backend without atomic put)
-    kLostPut,         // the call succeeds, nothing was stored
-    kFlipBit,         // get and view return one flipped bit
-    kCrash,           // throws SimulatedCrash before the call
-    kCrashAfter,      // throws SimulatedCrash after the call happened
+    kError,       // the call fails, nothing happened
+    kErrorAfter,  // a put or remove happened, and the call fails all the same
+    kTornPut,     // half the bytes were stored under the key and the call fails (a backend without atomic put)
+    kLostPut,     // the call succeeds, nothing was stored
+    kFlipBit,     // get and view return one flipped bit
+    kCrash,       // throws SimulatedCrash before the call
+    kCrashAfter,  // throws SimulatedCrash after the call happened
   };
   Kind kind = Kind::kError;
   ErrorCode code = ErrorCode::kUnavailable;

@@ -69,9 +69,8 @@ class ObjectStore {
 /// In memory; what tests and the simulator use.
 std::unique_ptr<ObjectStore> open_memory();
 /// A local directory, created (0700) when `create` is set, else it must exist (kNotFound).
-/// Publish order: unnamed file, bytes, fsync, link to its key, fsync of the folder. As root, what is made belongs to the
-/// directory's owner.
-/// `file_system` outlives the store.
+/// Publish order: unnamed file, bytes, fsync, link to its key, fsync of the folder. As root, what is made belongs to
+/// the directory's owner. `file_system` outlives the store.
 Result<std::unique_ptr<ObjectStore>> open_local(FileSystem& file_system, const std::string& root, bool create);
 
 /// kInvalidArgument unless `key` keeps the rules at the top.
@@ -79,6 +78,7 @@ Status check_key(std::string_view key);
 
 /// Of `racers` concurrent put() calls on one fresh key exactly one may win: tries it `rounds` times and cleans up.
 /// kFailedPrecondition names what happened when the backend does not keep the promise (rule R21).
-Status probe_conditional_create(const Context& context, ObjectStore& store, Entropy& entropy, int rounds = 8, int racers = 4);
+Status probe_conditional_create(const Context& context, ObjectStore& store, Entropy& entropy, int rounds = 8,
+                                int racers = 4);
 
 }  // namespace coffer::store

@@ -23,7 +23,7 @@ namespace coffer::vault {
 inline constexpr uint32_t kPageSize = 8192;
 inline constexpr uint32_t kGroupPages = 16;
 inline constexpr uint32_t kGroupSize = kPageSize * kGroupPages;
-inline constexpr uint32_t kGroupsPerMapBlock = 64;                          // 8 MiB of file
+inline constexpr uint32_t kGroupsPerMapBlock = 64;  // 8 MiB of file
 inline constexpr uint64_t kMapBlockSpan = uint64_t{kGroupsPerMapBlock} * kGroupSize;
 inline constexpr uint32_t kChunkSizeMax = 1 << 20;
 inline constexpr uint32_t kFramePlainMax = 2 << 20;
@@ -31,7 +31,9 @@ inline constexpr uint64_t kPackSizeMax = uint64_t{64} << 20;
 
 struct ChunkId {
   std::array<std::byte, 32> bytes{};
-  friend auto operator<=>(const ChunkId& a, const ChunkId& b) { return std::memcmp(a.bytes.data(), b.bytes.data(), 32) <=> 0; }
+  friend auto operator<=>(const ChunkId& a, const ChunkId& b) {
+    return std::memcmp(a.bytes.data(), b.bytes.data(), 32) <=> 0;
+  }
   friend bool operator==(const ChunkId& a, const ChunkId& b) { return a.bytes == b.bytes; }
   [[nodiscard]] uint16_t epoch() const {
     return static_cast<uint16_t>(static_cast<uint16_t>(bytes[30]) << 8 | static_cast<uint16_t>(bytes[31]));
@@ -56,8 +58,8 @@ struct ChunkPlace {
   uint32_t frame_offset = 0;       // in the pack's plain bytes
   uint32_t frame_stored_size = 0;  // compressed; under 2^24
   Codec codec = Codec::kNone;
-  uint32_t offset_in_frame = 0;    // in the decompressed frame; under 2^24
-  uint32_t size = 0;               // under 2^24
+  uint32_t offset_in_frame = 0;  // in the decompressed frame; under 2^24
+  uint32_t size = 0;             // under 2^24
 };
 struct IndexEntry {
   ChunkId id;

@@ -17,23 +17,23 @@
 namespace coffer::vault {
 
 enum class MapKind : uint8_t {
-  kNone = 0,     // directory or empty file
-  kInline = 1,   // the encoded map block of a file of at most kInlineGroups groups stands in the entry
-  kBlock = 2,    // `map` is the chunk of the only map block
-  kRoot = 3,     // `map` is the chunk of the map root
+  kNone = 0,    // directory or empty file
+  kInline = 1,  // the encoded map block of a file of at most kInlineGroups groups stands in the entry
+  kBlock = 2,   // `map` is the chunk of the only map block
+  kRoot = 3,    // `map` is the chunk of the map root
 };
 inline constexpr uint32_t kInlineGroups = 2;
 
 struct FileEntry {
-  std::string path;              // below the data directory, '/'-separated
+  std::string path;  // below the data directory, '/'-separated
   bool is_directory = false;
-  bool damaged_pages = false;    // the page check found wrong checksums in it when it was read (details in the manifest)
+  bool damaged_pages = false;  // the page check found wrong checksums in it when it was read (details in the manifest)
   uint32_t mode = 0600;
   int64_t mtime_ns = 0, ctime_ns = 0;
   uint64_t inode = 0;
   uint64_t size_bytes = 0;
-  uint32_t crc32c = 0;                       // of the whole file
-  std::array<std::byte, 16> digest{};        // file_digest()
+  uint32_t crc32c = 0;                 // of the whole file
+  std::array<std::byte, 16> digest{};  // file_digest()
   MapKind map_kind = MapKind::kNone;
   Bytes inline_map;
   ChunkId map;
@@ -49,8 +49,8 @@ struct ListBlockRef {
   uint32_t entries = 0;
 };
 
-/// Cuts a sorted stream of encoded entries into blocks: after an entry whose path hashes to a boundary (so that blocks keep
-/// their cuts when files come and go), at 16 to 256 KiB. `put_chunk` stores a block and gives its id.
+/// Cuts a sorted stream of encoded entries into blocks: after an entry whose path hashes to a boundary (so that blocks
+/// keep their cuts when files come and go), at 16 to 256 KiB. `put_chunk` stores a block and gives its id.
 class FileListWriter {
  public:
   using PutChunk = std::function<Result<ChunkId>(ByteView)>;

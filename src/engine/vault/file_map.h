@@ -1,7 +1,8 @@
 // File maps: where the pages of a file are, and how to know them. docs/format.md "File map".
 //
-// A file is cut at fixed offsets into page groups of 128 KiB (16 pages of 8 KiB; the last group and page may be shorter).
-// 64 groups form a map block (8 MiB of file), which is stored as a chunk. So a changed page costs its page and one map block.
+// A file is cut at fixed offsets into page groups of 128 KiB (16 pages of 8 KiB; the last group and page may be
+// shorter). 64 groups form a map block (8 MiB of file), which is stored as a chunk. So a changed page costs its page
+// and one map block.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -15,7 +16,7 @@
 namespace coffer::vault {
 
 inline constexpr uint8_t kZeroRun = 0xff;
-inline constexpr size_t kGroupChunksMax = 4;   // more: the group is rewritten whole
+inline constexpr size_t kGroupChunksMax = 4;  // more: the group is rewritten whole
 
 /// `pages` pages that lie one behind the other in chunk number `chunk` of the group from page `first_page_in_chunk`;
 /// chunk == kZeroRun: pages of zeros, stored nowhere.
@@ -28,8 +29,8 @@ struct PageRun {
 
 /// One page group. Flat, no allocation.
 struct PageGroup {
-  uint32_t size_bytes = 0;     // kGroupSize, or less at the end of the file
-  uint32_t crc32c = 0;         // of the group's bytes
+  uint32_t size_bytes = 0;  // kGroupSize, or less at the end of the file
+  uint32_t crc32c = 0;      // of the group's bytes
   uint8_t chunk_count = 0;
   uint8_t run_count = 0;
   std::array<ChunkId, kGroupChunksMax> chunks;
@@ -42,11 +43,12 @@ struct PageGroup {
     uint8_t page_in_chunk = 0;
   };
   [[nodiscard]] std::array<Place, kGroupPages> places() const;
-  /// Sets runs and chunks from places and ids (chunks no place uses are dropped). False when it needs more than kGroupChunksMax.
+  /// Sets runs and chunks from places and ids (chunks no place uses are dropped). False when it needs more than
+  /// kGroupChunksMax.
   bool set_places(const std::array<Place, kGroupPages>& places, const std::vector<ChunkId>& ids);
 };
 
-using MapBlock = std::vector<PageGroup>;     // at most kGroupsPerMapBlock
+using MapBlock = std::vector<PageGroup>;  // at most kGroupsPerMapBlock
 
 Bytes encode_map_block(const MapBlock& block);
 /// Every count, run sum and page index is checked: a decoded block cannot lead outside a chunk of its own size rules.

@@ -1,14 +1,15 @@
-// The chunk index: sealed, sorted, fixed-width entries, looked up by interpolation through a mapping; never loaded whole.
-// Derived data: rebuild_index() makes it from the packs' tables of contents.
+// The chunk index: sealed, sorted, fixed-width entries, looked up by interpolation through a mapping; never loaded
+// whole. Derived data: rebuild_index() makes it from the packs' tables of contents.
 //
-// Plain bytes of an index object: a header block of 4096 bytes ("COFRIDX1", u64 entry count, u32 pack count, 16-byte group id,
-// u32 part, u8 1 in the last part, zeros); entries of 64 bytes in id order, so that none crosses a segment of 4096; fences (the
-// first 8 bytes of each 64th entry's id, from the first on: a lookup opens one segment); packs (16-byte id, u64 sealed size).
-// A large index is a group of parts. A pack is covered only when every part of a group that names it is there.
+// Plain bytes of an index object: a header block of 4096 bytes ("COFRIDX1", u64 entry count, u32 pack count, 16-byte
+// group id, u32 part, u8 1 in the last part, zeros); entries of 64 bytes in id order, so that none crosses a segment of
+// 4096; fences (the first 8 bytes of each 64th entry's id, from the first on: a lookup opens one segment); packs
+// (16-byte id, u64 sealed size). A large index is a group of parts. A pack is covered only when every part of a group
+// that names it is there.
 //
-// Removing a pack while others merge or rebuild (no lock is held): whoever publishes an index made from older objects looks
-// afterwards whether these are still there, and withdraws it if not; the collector rewrites indexes before it removes packs,
-// and looks for new indexes once more after it. So one of the two always sees the other.
+// Removing a pack while others merge or rebuild (no lock is held): whoever publishes an index made from older objects
+// looks afterwards whether these are still there, and withdraws it if not; the collector rewrites indexes before it
+// removes packs, and looks for new indexes once more after it. So one of the two always sees the other.
 #pragma once
 #include <atomic>
 #include <functional>
@@ -29,8 +30,8 @@ namespace coffer::vault {
 
 inline constexpr size_t kIndexEntrySize = 64;
 
-Bytes encode_index_entry(const IndexEntry& entry);                 // kIndexEntrySize bytes, memcmp order = id order
-Result<IndexEntry> decode_index_entry(ByteView bytes);             // kCorruption when a field is out of range
+Bytes encode_index_entry(const IndexEntry& entry);      // kIndexEntrySize bytes, memcmp order = id order
+Result<IndexEntry> decode_index_entry(ByteView bytes);  // kCorruption when a field is out of range
 
 /// A pack that an index covers, with its sealed size: lets a rebuild and a check find what no index covers.
 struct IndexedPack {
@@ -38,10 +39,11 @@ struct IndexedPack {
   uint64_t sealed_size_bytes = 0;
 };
 
-/// Writes one index object of entries that come in ascending order from `next` (nothing at the end); duplicates of one id
-/// are dropped but the first. `packs` are those whose entries it holds. An index larger than an object may be is split:
-/// the ids of all objects written are returned.
-Result<std::vector<crypto::ObjectId>> write_index(const Context& context, const Vault& vault, const std::vector<IndexedPack>& packs,
+/// Writes one index object of entries that come in ascending order from `next` (nothing at the end); duplicates of one
+/// id are dropped but the first. `packs` are those whose entries it holds. An index larger than an object may be is
+/// split: the ids of all objects written are returned.
+Result<std::vector<crypto::ObjectId>> write_index(const Context& context, const Vault& vault,
+                                                  const std::vector<IndexedPack>& packs,
                                                   const std::function<Result<std::optional<IndexEntry>>()>& next);
 
 /// Gives entries in id order. Reads on behind the caller: a few KiB for each index object.
@@ -54,10 +56,11 @@ class IndexCursor {
 /// One opened index object.
 class IndexReader {
  public:
-  static Result<std::unique_ptr<IndexReader>> open(const Context& context, const Vault& vault, const crypto::ObjectId& id);
+  static Result<std::unique_ptr<IndexReader>> open(const Context& context, const Vault& vault,
+                                                   const crypto::ObjectId& id);
   virtual ~IndexReader() = default;
   [[nodiscard]] virtual uint64_t count() const = 0;
-  virtual Result<std::optional<ChunkPlace>> find(const ChunkId& id) const = 0;   // thread-safe
+  virtual Result<std::optional<ChunkPlace>> find(const ChunkId& id) const = 0;  // thread-safe
   virtual Result<std::vector<IndexedPack>> packs() const = 0;
   /// Ascending over all entries. Order and fields are checked; kCorruption names the index.
   virtual Status visit(const std::function<Status(const IndexEntry&)>& each) const = 0;
@@ -72,8 +75,8 @@ class IndexReader {
   [[nodiscard]] virtual Part part() const = 0;
 };
 
-/// All index objects of a vault at the time of load(). Thread-safe. Skips (and reports in `damaged()`) an index that does not
-/// open, so that the caller can rebuild.
+/// All index objects of a vault at the time of load(). Thread-safe. Skips (and reports in `damaged()`) an index that
+/// does not open, so that the caller can rebuild.
 class IndexSet {
  public:
   static Result<std::unique_ptr<IndexSet>> load(const Context& context, const Vault& vault);
@@ -95,22 +98,25 @@ class IndexSet {
   [[nodiscard]] virtual std::unique_ptr<IndexCursor> cursor() const = 0;
 };
 
-/// Makes index objects from the tables of contents of every pack (found by listing) that `covered` does not name, in bounded
-/// memory. Packs that do not open are returned in `unreadable`, by key, with the error. kConflict: a pack was removed meanwhile.
+/// Makes index objects from the tables of contents of every pack (found by listing) that `covered` does not name, in
+/// bounded memory. Packs that do not open are returned in `unreadable`, by key, with the error. kConflict: a pack was
+/// removed meanwhile.
 struct RebuildResult {
   std::vector<crypto::ObjectId> written;
   uint64_t packs = 0, chunks = 0;
   std::vector<std::string> unreadable;
 };
-Result<RebuildResult> rebuild_index(const Context& context, const Vault& vault, Directory& scratch, const std::vector<IndexedPack>& covered);
-/// Replaces the smaller indexes by one (a merge) when there are more than `keep_max` groups; the old objects are removed only
-/// after the new one was read back and holds every entry. Safe beside backups, collections and other merges.
+Result<RebuildResult> rebuild_index(const Context& context, const Vault& vault, Directory& scratch,
+                                    const std::vector<IndexedPack>& covered);
+/// Replaces the smaller indexes by one (a merge) when there are more than `keep_max` groups; the old objects are
+/// removed only after the new one was read back and holds every entry. Safe beside backups, collections and other
+/// merges.
 Status merge_indexes(const Context& context, const Vault& vault, IndexSet& set, size_t keep_max);
 
-/// Rewrites the index objects that `concerns` picks from `set` without the entries that `keep` refuses and without the packs in
-/// `leave_out`, then removes them; `set` follows. Of several places of one id the first outside `set`'s avoided packs stays.
-/// Nothing is removed before the new objects were read back. kConflict: another program replaced one of them meanwhile; the
-/// vault is as it was, load the set again.
+/// Rewrites the index objects that `concerns` picks from `set` without the entries that `keep` refuses and without the
+/// packs in `leave_out`, then removes them; `set` follows. Of several places of one id the first outside `set`'s
+/// avoided packs stays. Nothing is removed before the new objects were read back. kConflict: another program replaced
+/// one of them meanwhile; the vault is as it was, load the set again.
 struct IndexRewrite {
   std::function<bool(const IndexReader&)> concerns;
   std::function<bool(const IndexEntry&)> keep;
@@ -120,6 +126,7 @@ struct IndexRewriteResult {
   std::vector<crypto::ObjectId> written;
   uint64_t removed = 0;
 };
-Result<IndexRewriteResult> rewrite_indexes(const Context& context, const Vault& vault, IndexSet& set, const IndexRewrite& rewrite);
+Result<IndexRewriteResult> rewrite_indexes(const Context& context, const Vault& vault, IndexSet& set,
+                                           const IndexRewrite& rewrite);
 
 }  // namespace coffer::vault

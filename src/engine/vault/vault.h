@@ -20,8 +20,9 @@
 
 namespace coffer::vault {
 
-/// The plain object `format`: JSON {"coffer_vault":1,"uuid":"...","page_group_bytes":131072,"created":"...","check":"..."},
-/// `check` being 16 hexadecimal digits of the SHA-256 of the object without it.
+/// The plain object `format`: JSON
+/// {"coffer_vault":1,"uuid":"...","page_group_bytes":131072,"created":"...","check":"..."}, `check` being 16
+/// hexadecimal digits of the SHA-256 of the object without it.
 struct VaultFormat {
   uint32_t format = 1;
   std::string uuid;
@@ -37,8 +38,8 @@ struct EpochKeys {
   crypto::KeyId key_id{};
   uint16_t epoch = 1;
   Secret root;
-  std::unique_ptr<crypto::HmacSha256> chunk_ids;         // HKDF label "coffer chunk id v1"
-  std::unique_ptr<crypto::Fingerprinter> fingerprints;   // HKDF label "coffer page fingerprint v1"; clone() per thread
+  std::unique_ptr<crypto::HmacSha256> chunk_ids;        // HKDF label "coffer chunk id v1"
+  std::unique_ptr<crypto::Fingerprinter> fingerprints;  // HKDF label "coffer page fingerprint v1"; clone() per thread
 };
 
 /// "keysets/<key id>/<generation>".
@@ -53,23 +54,23 @@ struct NewSlot {
 /// What is known of a vault without a key.
 struct VaultKeysets {
   VaultFormat format;
-  std::vector<crypto::Keyset> keysets;   // the newest generation of each epoch, by epoch
-  std::vector<Bytes> encoded;            // their bytes, same order
+  std::vector<crypto::Keyset> keysets;  // the newest generation of each epoch, by epoch
+  std::vector<Bytes> encoded;           // their bytes, same order
 };
 
 /// Immutable once opened, safe from many threads at once. `store`, `clock` and `entropy` are borrowed.
 class Vault {
  public:
-  /// Makes a vault in an empty prefix: probes conditional create (rule R21), writes the keyset, opens it again with every
-  /// slot, then writes `format` last. kAlreadyExists when there is a vault; kFailedPrecondition when the prefix holds
-  /// anything else, or the store loses the race probe. At least one slot; a vault with fewer than two is unprotected,
-  /// which callers must say.
-  static Result<std::unique_ptr<Vault>> create(const Context& context, store::ObjectStore& store, Clock& clock, Entropy& entropy,
-                                               const std::vector<NewSlot>& slots);
+  /// Makes a vault in an empty prefix: probes conditional create (rule R21), writes the keyset, opens it again with
+  /// every slot, then writes `format` last. kAlreadyExists when there is a vault; kFailedPrecondition when the prefix
+  /// holds anything else, or the store loses the race probe. At least one slot; a vault with fewer than two is
+  /// unprotected, which callers must say.
+  static Result<std::unique_ptr<Vault>> create(const Context& context, store::ObjectStore& store, Clock& clock,
+                                               Entropy& entropy, const std::vector<NewSlot>& slots);
   /// Opens with any one slot. kNotFound: no vault here; kUnauthenticated: this key opens no slot (names them);
   /// kCorruption: damaged keyset (an older whole generation is not silently used: the message names the generations).
-  static Result<std::unique_ptr<Vault>> open(const Context& context, store::ObjectStore& store, Clock& clock, Entropy& entropy,
-                                             crypto::SlotKey& key);
+  static Result<std::unique_ptr<Vault>> open(const Context& context, store::ObjectStore& store, Clock& clock,
+                                             Entropy& entropy, crypto::SlotKey& key);
   /// Reads format and keysets without a key.
   static Result<VaultKeysets> inspect(const Context& context, store::ObjectStore& store);
 
@@ -88,11 +89,12 @@ class Vault {
   [[nodiscard]] std::string place(std::string_view key) const;
   [[nodiscard]] ChunkId chunk_id(ByteView plain) const;
 
-  /// The sealed bytes of an object for `key`, opened again and compared (rule R11); nothing is stored. kCorruption when this
-  /// machine cannot be trusted. For callers that must tell their own object from an equal one of somebody else.
-  Result<Bytes> seal_for(std::string_view key, crypto::ObjectKind kind, ByteView plain, const crypto::ObjectId& object_id = {}) const;
-  /// Seals, opens and compares (decode before upload), puts, reads back and compares. On success it is durable and whole.
-  /// `object_id` is zero unless the object has one. kAlreadyExists as put().
+  /// The sealed bytes of an object for `key`, opened again and compared (rule R11); nothing is stored. kCorruption when
+  /// this machine cannot be trusted. For callers that must tell their own object from an equal one of somebody else.
+  Result<Bytes> seal_for(std::string_view key, crypto::ObjectKind kind, ByteView plain,
+                         const crypto::ObjectId& object_id = {}) const;
+  /// Seals, opens and compares (decode before upload), puts, reads back and compares. On success it is durable and
+  /// whole. `object_id` is zero unless the object has one. kAlreadyExists as put().
   Status put_sealed(const Context& context, std::string_view key, crypto::ObjectKind kind, ByteView plain,
                     const crypto::ObjectId& object_id = {}) const;
   /// kNotFound, or kCorruption naming the key.
@@ -104,13 +106,14 @@ class Vault {
   };
   Result<OpenObject> open_sealed_view(const Context& context, std::string_view key, crypto::ObjectKind kind) const;
 
-  /// Writes the next generation of the current keyset with one slot more; proves the new slot by opening it. kAlreadyExists
-  /// when the name is taken, kConflict when somebody else changed the keys at the same time. keysets() stays as it was at open().
+  /// Writes the next generation of the current keyset with one slot more; proves the new slot by opening it.
+  /// kAlreadyExists when the name is taken, kConflict when somebody else changed the keys at the same time. keysets()
+  /// stays as it was at open().
   Status add_slot(const Context& context, const NewSlot& slot);
-  /// The next generation without the slot; once it was read back, all older generations are removed, so that the wrap of the
-  /// removed slot is gone from the store. Refuses to remove the last slot; kNotFound when there is no such name.
-  /// This does not take back knowledge: who held the slot's key and read the vault before may have kept the root, or a copy
-  /// of the old keyset. Only a new epoch keeps what is written from then on from them.
+  /// The next generation without the slot; once it was read back, all older generations are removed, so that the wrap
+  /// of the removed slot is gone from the store. Refuses to remove the last slot; kNotFound when there is no such name.
+  /// This does not take back knowledge: who held the slot's key and read the vault before may have kept the root, or a
+  /// copy of the old keyset. Only a new epoch keeps what is written from then on from them.
   Status remove_slot(const Context& context, const std::string& name);
 
  private:

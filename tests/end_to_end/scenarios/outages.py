@@ -99,7 +99,7 @@ def full_disk(world):
     cluster = Cluster.create(world, 15)
     cluster.pgbench_init(5)
     mount = world.directory()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m,mode=0777", "tmpfs", str(mount)], stderr=subprocess.DEVNULL).returncode != 0:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m,mode=0777", "tmpfs", str(mount)], stderr=subprocess.DEVNULL).returncode != 0:
         raise Skip("mounting a file system is not allowed here")
     try:
         coffer = Coffer(world, vault=mount / "vault").init()
