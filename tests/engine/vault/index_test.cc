@@ -94,7 +94,7 @@ TEST(IndexEntry, PlacesOutsideAPackOrFrameAreRefused) {
 }
 
 TEST_F(IndexTest, FindsEveryIdAtEverySizeAndNothingElse) {
-  for (uint64_t count : {1, 2, 63, 64, 65, 128, 1000, 20000, 40000}) {
+  for (uint64_t count : {1U, 2U, 63U, 64U, 65U, 128U, 1000U, 20000U, 40000U}) {
     const auto entries = sorted_entries(0, count);
     const auto ids = write(entries, {{pack_number(1), 5}});
     ASSERT_EQ(ids.size(), 1U);

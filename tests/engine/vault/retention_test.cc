@@ -248,7 +248,7 @@ TEST(RetentionProperty, EachClusterKeepsItsLastProvenPointOrItsNewestGoodOne) {
     History history(seed);
     const auto lines = plan_retention(history.points(), history.policy(), kNow);
     ASSERT_EQ(lines.size(), history.points().size());
-    for (uint64_t cluster : {0, 1}) {
+    for (uint64_t cluster : {0U, 1U}) {
       const RetentionPoint* last_proven = nullptr;
       const RetentionPoint* newest = nullptr;
       for (size_t i = 0; i < lines.size(); ++i) {
