@@ -17,7 +17,7 @@ SERVERS = Path(os.environ.get("COFFER_TEST_SERVERS", "/var/cache/coffer/servers"
 
 # Sanitizers cost a factor of 3 to 10, so the fault tests run with smaller volumes there. Variables already set win.
 SANITIZER_VOLUMES = {"COFFER_BIT_FLIPS": "150", "COFFER_SWEEP_STEP": "40", "COFFER_MANY_FILES": "3000", "COFFER_KILLS": "10"}
-LONG_VOLUMES = {"COFFER_BIT_FLIPS": "1000000", "COFFER_SWEEP_STEP": "1", "COFFER_KILLS": "10000", "COFFER_LONG": "1"}
+LONG_VOLUMES = {"COFFER_BIT_FLIPS": "1000000", "COFFER_SWEEP_STEP": "1", "COFFER_KILLS": "10000", "COFFER_TEST_SEEDS": "2000", "COFFER_LONG": "1"}
 # Where threads meet. The other folders have none of their own.
 TSAN_PROGRAMS = ["base_test", "engine_crypto_test", "engine_store_test", "engine_vault_test", "edge_cli_test"]
 PROGRAM_MINUTES = 25
