@@ -464,30 +464,7 @@ TEST_F(CommitLogTest, ALostAnswerIsNotALostEntry) {
 
 TEST_F(CommitLogTest, AListingThatLagsHidesNoEntry) {
   append_points(3);
-  class LaggingStore final : public store::ObjectStore {
-   public:
-    explicit LaggingStore(store::ObjectStore& inner) : inner_(inner) {}
-    [[nodiscard]] store::Capabilities capabilities() const override { return inner_.capabilities(); }
-    [[nodiscard]] std::string describe() const override { return inner_.describe(); }
-    Result<store::ObjectInfo> put(const Context& c, std::string_view k, ByteView b) override {
-      return inner_.put(c, k, b);
-    }
-    Result<Bytes> get(const Context& c, std::string_view k, uint64_t o, uint64_t l) override {
-      return inner_.get(c, k, o, l);
-    }
-    Result<store::ObjectInfo> head(const Context& c, std::string_view k) override { return inner_.head(c, k); }
-    Result<std::unique_ptr<store::ObjectView>> view(const Context& c, std::string_view k) override {
-      return inner_.view(c, k);
-    }
-    Status list(const Context& c, std::string_view prefix, const Visitor& visit) override {
-      return inner_.list(
-          c, prefix, [&](const store::ObjectInfo& info) { return info.key.starts_with("log/") ? true : visit(info); });
-    }
-    Status remove(const Context& c, std::string_view k) override { return inner_.remove(c, k); }
-
-   private:
-    store::ObjectStore& inner_;
-  } lagging(*store_);
+  LaggingStore lagging(*store_, [](std::string_view key) { return key.starts_with("log/"); });
   EXPECT_EQ(must(CommitLog::load({}, *open(lagging)))->size(), 3u);
 }
 

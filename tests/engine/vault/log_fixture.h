@@ -2,6 +2,7 @@
 #pragma once
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <random>
 #include <set>
@@ -62,6 +63,33 @@ class FakeLease final : public Lease {
 
  private:
   std::string id_;
+};
+
+/// A store whose listings do not show some keys yet.
+class LaggingStore final : public store::ObjectStore {
+ public:
+  LaggingStore(store::ObjectStore& inner, std::function<bool(std::string_view key)> hides)
+      : inner_(inner), hides_(std::move(hides)) {}
+  [[nodiscard]] store::Capabilities capabilities() const override { return inner_.capabilities(); }
+  [[nodiscard]] std::string describe() const override { return inner_.describe(); }
+  Result<store::ObjectInfo> put(const Context& c, std::string_view key, ByteView body) override {
+    return inner_.put(c, key, body);
+  }
+  Result<Bytes> get(const Context& c, std::string_view key, uint64_t offset, uint64_t length) override {
+    return inner_.get(c, key, offset, length);
+  }
+  Result<store::ObjectInfo> head(const Context& c, std::string_view key) override { return inner_.head(c, key); }
+  Result<std::unique_ptr<store::ObjectView>> view(const Context& c, std::string_view key) override {
+    return inner_.view(c, key);
+  }
+  Status list(const Context& c, std::string_view prefix, const Visitor& visit) override {
+    return inner_.list(c, prefix, [&](const store::ObjectInfo& info) { return hides_(info.key) || visit(info); });
+  }
+  Status remove(const Context& c, std::string_view key) override { return inner_.remove(c, key); }
+
+ private:
+  store::ObjectStore& inner_;
+  std::function<bool(std::string_view)> hides_;
 };
 
 class LogFixture : public ::testing::Test {

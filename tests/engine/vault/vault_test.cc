@@ -197,6 +197,13 @@ TEST_F(VaultTest, ADamagedNewestGenerationIsNotReplacedByAnOlderOne) {
   EXPECT_TRUE(fails_with(try_open(*store_, 1), ErrorCode::kCorruption, keyset_key(2)));
 }
 
+TEST_F(VaultTest, AListingThatLagsDoesNotBringAnOlderGenerationBack) {
+  auto third = key_of(3);
+  must(vault_->add_slot({}, {"three", third.get()}));
+  LaggingStore lagging(*store_, [&](std::string_view key) { return key == keyset_key(2); });
+  EXPECT_EQ(must(try_open(lagging, 3))->keysets().at(0).generation, 2u);
+}
+
 TEST_F(VaultTest, AnOlderGenerationUnderANewerNameIsRefused) {
   must(store_->put({}, keyset_key(2), must(store_->get_all({}, keyset_key(1)))));
   EXPECT_TRUE(fails_with(try_open(*store_, 1), ErrorCode::kCorruption, "it says to be generation 1"));
