@@ -147,7 +147,7 @@ class Cluster:
         run(argv)
         world.make_directory(cluster.socket)
         lines = {"listen_addresses": "", "unix_socket_directories": cluster.socket, "fsync": "off", "shared_buffers": "64MB",
-                 "max_wal_size": "4GB", "wal_keep_size": "1GB", "wal_level": "replica", "max_wal_senders": "6", "log_min_messages": "warning",
+                 "max_wal_size": "4GB", "wal_level": "replica", "max_wal_senders": "6", "log_min_messages": "warning",
                  "wal_log_hints": "off", "max_connections": "40", **(settings or {})}
         with open(f"{cluster.data}/postgresql.conf", "a") as conf:
             for name, value in lines.items():

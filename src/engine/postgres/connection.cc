@@ -143,6 +143,7 @@ class LibpqConnection final : public Connection {
   LibpqConnection& operator=(const LibpqConnection&) = delete;
 
   int server_version_num() const override { return PQserverVersion(connection_); }
+  [[nodiscard]] int backend_pid() const override { return PQbackendPID(connection_); }
   Status establish(const Context& context, int timeout_s);
   Result<Rows> query(const Context& context, const std::string& sql) override;
   Status copy_out(const Context& context, const std::string& command, const CopyEvents& events,

@@ -32,6 +32,8 @@ class Connection {
   virtual ~Connection() = default;
   [[nodiscard]] virtual int server_version_num() const = 0;  // 150018
   [[nodiscard]] int major() const { return server_version_num() / 10000; }
+  /// Of the server's process that serves us: unique among its sessions.
+  [[nodiscard]] virtual int backend_pid() const = 0;
 
   /// Rows of the last result set. Server errors: kPermissionDenied for 42501 and failed authentication, kUnavailable
   /// for a lost connection, class 53 kResourceExhausted, 57P0x kUnavailable, others kFailedPrecondition; the message

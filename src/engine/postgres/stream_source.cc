@@ -55,6 +55,7 @@ class StreamSource final : public Source {
   Status identify(const Context& context);
   Status read_settings(const Context& context);
   Status ask_facts(const Context& context);
+  Status hold_wal(const Context& context);
   /// Takes one event from the server.
   Status pump(const Context& context);
   Status take_event(const Connection::CopyEvent& event);
@@ -69,7 +70,7 @@ class StreamSource final : public Source {
   // Others that wait for it are let in at the latest when that call sees its context stopped.
   std::mutex mutex_;
   State state_ = State::kNew;
-  std::string failed_because_;
+  Error failure_;  // once kFailed: told again to every later caller
   SourceStart start_;
   std::unique_ptr<Connection> connection_;
   std::optional<PieceAssembler> assembler_;
@@ -99,7 +100,7 @@ class StreamSource final : public Source {
 
 Error StreamSource::failed(Error error) {
   state_ = State::kFailed;
-  failed_because_ = error.message;
+  failure_ = error;
   connection_.reset();  // ends the server's backup mode
   return error;
 }
@@ -174,6 +175,20 @@ Status StreamSource::ask_facts(const Context& context) {
   return ok_status();
 }
 
+/// BASE_BACKUP sends the WAL after everything else, and each checkpoint meanwhile may remove what it will need. A
+/// temporary slot of this session keeps it. Without one the backup may still succeed, so a failure is no more than a
+/// warning.
+Status StreamSource::hold_wal(const Context& context) {
+  auto made =
+      connection_->query(context, "CREATE_REPLICATION_SLOT coffer_" + std::to_string(connection_->backend_pid()) +
+                                      " TEMPORARY PHYSICAL RESERVE_WAL");
+  if (made.ok()) return ok_status();
+  if (made.code() == ErrorCode::kUnavailable || made.code() == ErrorCode::kCancelled) return std::move(made).error();
+  warnings_.push_back("the server may recycle WAL before it is sent, as no replication slot could be made: " +
+                      made.error().message);
+  return ok_status();
+}
+
 Status StreamSource::prepare_assembler() {
   for (const BackupArchive& archive : decoder_->archives()) {
     start_.estimated_size_bytes += archive.size_bytes;
@@ -212,6 +227,7 @@ Result<SourceStart> StreamSource::begin_backup(const Context& context) {
   COFFER_CHECK_OK(identify(context));
   COFFER_CHECK_OK(read_settings(context));
   COFFER_CHECK_OK(ask_facts(context));
+  COFFER_CHECK_OK(hold_wal(context));
 
   decoder_.emplace(start_.major, relay_);
   COFFER_CHECK_OK(connection_->begin_copy(context, command));
@@ -260,13 +276,17 @@ Status StreamSource::pump(const Context& context) {
     state_ = State::kEnded;
     return ok_status();
   }
-  return std::move(event).error();
+  Error error = std::move(event).error();
+  if (error.message.find("has already been removed") != std::string::npos)
+    return std::move(error).advise(
+        "raise max_replication_slots so that a slot can keep the WAL, or wal_keep_size, and back up again");
+  return error;
 }
 
 Result<std::optional<Piece>> StreamSource::next(const Context& context) {
   std::lock_guard lock(mutex_);
   if (state_ == State::kFailed) {
-    return Error{ErrorCode::kUnavailable, "the base backup failed before: " + failed_because_, {}};
+    return Error{ErrorCode::kUnavailable, "the base backup failed before: " + failure_.message, failure_.next_step};
   }
   COFFER_ASSERT(state_ != State::kNew);
   for (;;) {
@@ -330,7 +350,8 @@ Result<SourceEnd> StreamSource::finish(const Context& context) {
   std::lock_guard lock(mutex_);
   COFFER_CHECK_OK(context.check());
   if (state_ != State::kEnded) {
-    return Error{ErrorCode::kFailedPrecondition, "the base backup is not at its end: " + failed_because_, {}};
+    return Error{ErrorCode::kFailedPrecondition, "the base backup is not at its end: " + failure_.message,
+                 failure_.next_step};
   }
   auto ended = end_backup();
   if (!ended.ok()) return failed(std::move(ended).error().in("finishing a base backup"));

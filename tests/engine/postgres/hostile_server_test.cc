@@ -90,6 +90,10 @@ Outcome back_up(const Lie& lie, StreamOptions options = {}) {
                                        {"SHOW wal_segment_size", show("16MB")},
                                        {"SHOW block_size", show("8192")},
                                        {"SHOW data_checksums", show("on")},
+                                       {"CREATE_REPLICATION_SLOT",
+                                        [](Wire& wire) {
+                                          wire.row({"coffer_1", "0/0", std::nullopt, std::nullopt});
+                                        }},
                                        {"BASE_BACKUP", [&](Wire& wire) { lie.tell(wire); }}}});
   options.conninfo = server.conninfo();
   auto source = make_stream_source(std::move(options));
