@@ -82,9 +82,10 @@ class TerminalPrompter final : public Prompter {
     if (!available())
       return Error{ErrorCode::kUnauthenticated, "a passphrase is needed and there is no terminal to ask at",
                    "give it with passphrase-file:PATH, passphrase-env:NAME or passphrase-command:COMMAND"};
-    ask(question);
-    Result<Bytes> answer = [] {
+    // Quiet before the question: whoever answers at once must neither be echoed nor have the answer flushed away.
+    Result<Bytes> answer = [&] {
       QuietTerminal quiet;
+      ask(question);
       return read_line();
     }();
     ask("\n");

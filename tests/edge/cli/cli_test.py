@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import select
 import shutil
 import signal
 import struct
@@ -256,8 +257,11 @@ print -r -- ${{_comps[coffer]}}; _coffer_members vault; _coffer_value 'backup --
         if pid == 0:
             os.execve(COFFER, [COFFER, *words], {**self.environment, "TERM": "xterm", **(environment or {})})
         fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        shown, answers = b"", list(answers)
+        shown, answers, deadline = b"", list(answers), time.monotonic() + 120
         while True:
+            if not select.select([master], [], [], max(0, deadline - time.monotonic()))[0]:
+                os.kill(pid, signal.SIGKILL)
+                break
             try:
                 more = os.read(master, 4096)
             except OSError:
