@@ -453,7 +453,8 @@ Status Collection::scrub_indexes(const std::set<PackId>& packs) {
                                return found.ok() && *found;
                              },
                          .keep = [&](const IndexEntry& entry) { return !packs.contains(entry.place.pack); },
-                         .leave_out = packs});
+                         .leave_out = packs,
+                         .replaced = {}});
     if (failed) return std::move(*failed);
     if (rewritten.ok()) {
       result_.objects_removed += rewritten->removed;
@@ -675,7 +676,8 @@ Status Collection::forget_old_places(const std::set<PackId>& sparse, const std::
                                             return found.ok() && *found;
                                           },
                                       .keep = {},
-                                      .leave_out = {}});
+                                      .leave_out = {},
+                                      .replaced = sparse});
     if (failed) return std::move(*failed);
     if (rewritten.ok()) {
       result_.objects_removed += rewritten->removed;

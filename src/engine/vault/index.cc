@@ -44,7 +44,7 @@ struct Loaded {
 };
 using LoadedList = std::vector<Loaded>;
 
-/// Merges cursors; entries of one id come in the order of their cursors.
+/// Merges cursors; equal entries come in the order of their cursors.
 class MergeCursor final : public IndexCursor {
  public:
   explicit MergeCursor(LoadedList indexes) : indexes_(std::move(indexes)) {
@@ -72,8 +72,10 @@ class MergeCursor final : public IndexCursor {
   struct Later {
     const std::vector<Source>* sources;
     bool operator()(size_t a, size_t b) const {
-      const auto order = (*sources)[a].head.id <=> (*sources)[b].head.id;
-      return order != 0 ? order > 0 : a > b;
+      const IndexEntry& x = (*sources)[a].head;
+      const IndexEntry& y = (*sources)[b].head;
+      if (comes_before(x, y) || comes_before(y, x)) return comes_before(y, x);
+      return a > b;
     }
   };
   Status advance(size_t i) {
@@ -174,16 +176,19 @@ class LoadedSet final : public IndexSet {
 
  private:
   Status load_once(const Context& context);
+  Result<bool> has_changed(const Context& context) const;
 
   const Vault& vault_;
   mutable std::shared_mutex mutex_;  // guards the two pointers, not what they point to
   std::shared_ptr<const LoadedList> indexes_ = std::make_shared<LoadedList>();
   std::shared_ptr<const std::set<PackId>> avoided_ = std::make_shared<std::set<PackId>>();
   std::vector<std::string> damaged_;
+  std::vector<crypto::ObjectId> listed_;  // by the last load_once()
 };
 
 Status LoadedSet::load_once(const Context& context) {
-  COFFER_TRY(const auto ids, list_indexes(context, vault_));
+  COFFER_TRY(auto ids, list_indexes(context, vault_));
+  std::sort(ids.begin(), ids.end());
   auto loaded = std::make_shared<LoadedList>();
   std::vector<std::string> damaged;
   const auto before = indexes();
@@ -207,26 +212,44 @@ Status LoadedSet::load_once(const Context& context) {
   std::unique_lock lock(mutex_);
   indexes_ = std::move(loaded);
   damaged_ = std::move(damaged);
+  listed_ = std::move(ids);
   return ok_status();
 }
 
 Status LoadedSet::reload(const Context& context) {
   for (int attempt = 1;; ++attempt) {
-    // An index that was listed and is gone was replaced by another, which the same listing may not have had.
+    // An index that was listed and is gone was replaced by another, which the same listing may not have had; and a
+    // listing that runs beside a merge may miss both the old and the new. So it counts when the next one says the same.
     auto loaded = load_once(context);
-    if (loaded.ok() || loaded.code() != ErrorCode::kNotFound || attempt == kLoadAttemptsMax) return loaded;
+    if (loaded.ok()) {
+      COFFER_TRY(const bool changed, has_changed(context));
+      if (!changed) return loaded;
+    } else if (loaded.code() != ErrorCode::kNotFound) {
+      return loaded;
+    }
+    if (attempt < kLoadAttemptsMax) continue;
+    return Error{ErrorCode::kUnavailable, "the indexes change faster than they can be read", "try again"};
   }
+}
+
+Result<bool> LoadedSet::has_changed(const Context& context) const {
+  COFFER_TRY(auto now, list_indexes(context, vault_));
+  std::sort(now.begin(), now.end());
+  return now != listed_;
 }
 
 Result<std::optional<ChunkPlace>> LoadedSet::find(const ChunkId& id) const {
   const auto all = indexes();
   const auto avoided_now = avoided();
   std::optional<ChunkPlace> second_best;
+  std::vector<ChunkPlace> places;
   for (const Loaded& index : *all) {
-    COFFER_TRY(const auto place, index.reader->find(id));
-    if (!place) continue;
-    if (!avoided_now->contains(place->pack)) return place;
-    second_best = place;
+    places.clear();
+    COFFER_CHECK_OK(index.reader->find_all(id, places));
+    for (const ChunkPlace& place : places) {
+      if (!avoided_now->contains(place.pack)) return std::optional<ChunkPlace>(place);
+      second_best = place;
+    }
   }
   return second_best;
 }
@@ -245,42 +268,61 @@ Status LoadedSet::add(const Context& context, const crypto::ObjectId& id) {
   return ok_status();
 }
 
-/// Gives one entry an id: the first that `keep` takes and whose pack is not avoided, else the first that `keep` takes.
-class OnePlaceEach {
+/// What of the entries a rewrite leaves.
+class RemainingEntries {
  public:
-  OnePlaceEach(std::unique_ptr<IndexCursor> cursor, const std::function<bool(const IndexEntry&)>& keep,
-               const std::set<PackId>& avoided)
-      : cursor_(std::move(cursor)), keep_(keep), avoided_(avoided) {}
+  RemainingEntries(std::unique_ptr<IndexCursor> cursor, const IndexRewrite& rewrite, const std::set<PackId>& avoided)
+      : cursor_(std::move(cursor)), rewrite_(rewrite), avoided_(avoided) {}
 
   Result<std::optional<IndexEntry>> next() {
-    std::optional<IndexEntry> best;
-    while (true) {
-      if (!ahead_) {
-        COFFER_TRY(ahead_, cursor_->next());
-        if (!ahead_) break;
-      }
-      if (best && best->id != ahead_->id) break;
-      if (!keep_ || keep_(*ahead_)) {
-        if (!best || (avoided_.contains(best->place.pack) && !avoided_.contains(ahead_->place.pack))) best = ahead_;
-      }
-      ahead_.reset();
+    while (at_ == same_id_.size()) {
+      COFFER_TRY(const bool more, gather());
+      if (!more) return std::optional<IndexEntry>{};
     }
-    if (best) ++count_;
-    return best;
+    ++count_;
+    return std::optional<IndexEntry>(same_id_[at_++]);
   }
   [[nodiscard]] uint64_t count() const { return count_; }
 
  private:
+  /// The next id's entries, as far as they remain; false at the end.
+  Result<bool> gather() {
+    same_id_.clear();
+    at_ = 0;
+    if (!ahead_) {
+      COFFER_TRY(ahead_, cursor_->next());
+      if (!ahead_) return false;
+    }
+    const ChunkId id = ahead_->id;
+    while (ahead_ && ahead_->id == id) {
+      const bool again = !same_id_.empty() && !comes_before(same_id_.back(), *ahead_);
+      if (!again && (!rewrite_.keep || rewrite_.keep(*ahead_))) same_id_.push_back(*ahead_);
+      COFFER_TRY(ahead_, cursor_->next());
+    }
+    const bool elsewhere = std::any_of(same_id_.begin(), same_id_.end(), [&](const IndexEntry& entry) {
+      return !rewrite_.replaced.contains(entry.place.pack) && !avoided_.contains(entry.place.pack);
+    });
+    if (elsewhere)
+      std::erase_if(same_id_, [&](const IndexEntry& entry) { return rewrite_.replaced.contains(entry.place.pack); });
+    return true;
+  }
+
   std::unique_ptr<IndexCursor> cursor_;
-  const std::function<bool(const IndexEntry&)>& keep_;
+  const IndexRewrite& rewrite_;
   const std::set<PackId>& avoided_;
   std::optional<IndexEntry> ahead_;
+  std::vector<IndexEntry> same_id_;
+  size_t at_ = 0;
   uint64_t count_ = 0;
 };
 
 /// Removes what was just written and nobody may rely on; an index that stays all the same does no harm to the data.
 void withdraw(const Context& context, const Vault& vault, const std::vector<crypto::ObjectId>& ids) {
   for (const auto& id : ids) static_cast<void>(vault.store().remove(context, index_key(id)));
+}
+
+Error replaced_meanwhile() {
+  return Error{ErrorCode::kConflict, "another program replaced an index meanwhile", "try again"};
 }
 
 Result<bool> all_there(const Context& context, const Vault& vault, const std::vector<std::string>& keys) {
@@ -384,15 +426,18 @@ Result<IndexRewriteResult> rewrite_indexes(const Context& context, const Vault& 
   COFFER_TRY(auto packs, packs_of(inputs));
   std::erase_if(packs, [&](const IndexedPack& pack) { return rewrite.leave_out.contains(pack.id); });
   const auto avoided = loaded.avoided();
-  OnePlaceEach entries(std::make_unique<MergeCursor>(inputs), rewrite.keep, *avoided);
+  RemainingEntries entries(std::make_unique<MergeCursor>(inputs), rewrite, *avoided);
   COFFER_TRY(result.written, write_index(context, vault, packs, [&] { return entries.next(); }));
 
-  std::vector<Loaded> outputs;
   uint64_t count = 0;
   for (const auto& id : result.written) {
-    COFFER_TRY(auto reader, IndexReader::open(context, vault, id));
-    count += reader->count();
-    outputs.push_back({id, std::move(reader)});
+    auto reader = IndexReader::open(context, vault, id);
+    if (!reader.ok() && reader.code() == ErrorCode::kNotFound) {
+      withdraw(context, vault, result.written);
+      return replaced_meanwhile();
+    }
+    if (!reader.ok()) return std::move(reader).error();
+    count += (*reader)->count();
   }
   if (count != entries.count()) {
     withdraw(context, vault, result.written);
@@ -403,9 +448,9 @@ Result<IndexRewriteResult> rewrite_indexes(const Context& context, const Vault& 
   COFFER_TRY(const bool there, all_there(context, vault, keys));
   if (!there) {
     withdraw(context, vault, result.written);
-    return Error{ErrorCode::kConflict, "another program replaced an index meanwhile", "try again"};
+    return replaced_meanwhile();
   }
-  for (const Loaded& output : outputs) COFFER_CHECK_OK(set.add(context, output.id));
+  for (const auto& id : result.written) COFFER_CHECK_OK(set.add(context, id));
   for (const Loaded& input : inputs) {
     COFFER_CHECK_OK(vault.store().remove(context, index_key(input.id)));
     set.drop(input.id);
@@ -442,7 +487,8 @@ Status merge_indexes(const Context& context, const Vault& vault, IndexSet& set, 
       rewrite_indexes(context, vault, set,
                       {.concerns = [&](const IndexReader& index) { return chosen.contains(index.part().group); },
                        .keep = {},
-                       .leave_out = {}});
+                       .leave_out = {},
+                       .replaced = {}});
   if (!merged.ok() && merged.code() == ErrorCode::kConflict) return ok_status();  // somebody else does it
   COFFER_CHECK_OK(merged);
   return ok_status();

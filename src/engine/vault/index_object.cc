@@ -21,6 +21,7 @@ constexpr size_t kPartPacksMax = 64 << 10;
 // Indexes up to this size are decrypted once and kept: a vault has several of them after some small backups, and each
 // lookup of a new chunk asks them all.
 constexpr size_t kKeptSizeMax = 1 << 20;
+constexpr int kPutAttemptsMax = 5;
 constexpr size_t kCursorSize = 64 << 10;
 constexpr uint32_t kOffsetEnd = 1 << 24;  // fields of 24 bits
 
@@ -115,27 +116,39 @@ class PartWriter {
  private:
   Status put_part(bool last) {
     COFFER_CHECK_OK(context_.check());
-    const auto id = vault_.entropy().array<16>();
-    if (ids_.empty()) group_ = id;
-    const size_t packs = std::min(packs_.size() - packs_written_, kPartPacksMax);
-    const Header header{.count = count_,
-                        .pack_count = static_cast<uint32_t>(packs),
-                        .part = {.group = group_, .number = static_cast<uint32_t>(ids_.size()), .last = last}};
-    const Bytes head = encode_header(header);
-    if (plain_.empty()) plain_.resize(kBlockSize);
-    std::copy(head.begin(), head.end(), plain_.begin());
+    const size_t entries_end = plain_.empty() ? kBlockSize : plain_.size();
+    plain_.resize(entries_end);
     append(plain_, fences_);
+    const size_t packs = std::min(packs_.size() - packs_written_, kPartPacksMax);
     ByteWriter w(plain_);
     for (size_t i = 0; i < packs; ++i) {
       w.bytes(packs_[packs_written_ + i].id);
       w.u64(packs_[packs_written_ + i].sealed_size_bytes);
     }
-    COFFER_CHECK_OK(vault_.put_sealed(context_, index_key(id), crypto::ObjectKind::kIndex, plain_, id));
-    ids_.push_back(id);
+    for (int attempt = 1;; ++attempt) {
+      auto put = put_once(last, static_cast<uint32_t>(packs));
+      if (put.ok()) break;
+      // Another program may merge an index the moment it is complete, and remove it before it is read back here. So
+      // it is written again: its entries are then there twice, which is better than to trust that they are there.
+      if (put.code() != ErrorCode::kNotFound || attempt == kPutAttemptsMax) return put;
+    }
     packs_written_ += packs;
     count_ = 0;
     plain_.clear();
     fences_.clear();
+    return ok_status();
+  }
+
+  Status put_once(bool last, uint32_t pack_count) {
+    const auto id = vault_.entropy().array<16>();
+    if (ids_.empty()) group_ = id;
+    const Header header{.count = count_,
+                        .pack_count = pack_count,
+                        .part = {.group = group_, .number = static_cast<uint32_t>(ids_.size()), .last = last}};
+    const Bytes head = encode_header(header);
+    std::copy(head.begin(), head.end(), plain_.begin());
+    COFFER_CHECK_OK(vault_.put_sealed(context_, index_key(id), crypto::ObjectKind::kIndex, plain_, id));
+    ids_.push_back(id);
     return ok_status();
   }
 
@@ -162,7 +175,7 @@ class SealedIndex final : public IndexReader {
 
   uint64_t count() const override { return header_.count; }
   Part part() const override { return header_.part; }
-  Result<std::optional<ChunkPlace>> find(const ChunkId& id) const override;
+  Status find_all(const ChunkId& id, std::vector<ChunkPlace>& places) const override;
   Result<std::vector<IndexedPack>> packs() const override;
   Status visit(const std::function<Status(const IndexEntry&)>& each) const override;
   std::unique_ptr<IndexCursor> cursor() const override;
@@ -227,32 +240,35 @@ Result<ByteView> SealedIndex::block(uint64_t number, MutableByteView buffer) con
   return ByteView(buffer.first(size));
 }
 
-Result<std::optional<ChunkPlace>> SealedIndex::find(const ChunkId& id) const {
+Status SealedIndex::find_all(const ChunkId& id, std::vector<ChunkPlace>& places) const {
   const uint64_t prefix = prefix_of(id.bytes);
-  if (fences_.empty() || prefix < fences_.front() || prefix > last_prefix_) return std::optional<ChunkPlace>{};
-  auto number = static_cast<uint64_t>(std::upper_bound(fences_.begin(), fences_.end(), prefix) - fences_.begin()) - 1;
+  if (fences_.empty() || prefix < fences_.front() || prefix > last_prefix_) return ok_status();
+  // Ids that share their first 8 bytes, and the places of one id, may begin in the block before a fence that is equal.
+  auto number = static_cast<uint64_t>(std::lower_bound(fences_.begin(), fences_.end(), prefix) - fences_.begin());
+  if (number > 0) --number;
   std::array<std::byte, kBlockSize> buffer;
-  while (true) {
+  for (; number < fences_.size() && fences_[number] <= prefix; ++number) {
     COFFER_TRY(const ByteView entries, block(number, buffer));
-    size_t low = 0, high = entries.size() / kIndexEntrySize;
+    auto order = [&](size_t at) {
+      return std::memcmp(entries.data() + at * kIndexEntrySize, id.bytes.data(), id.bytes.size());
+    };
+    const size_t count = entries.size() / kIndexEntrySize;
+    size_t low = 0, high = count;
     while (low < high) {
       const size_t middle = (low + high) / 2;
-      const int order = std::memcmp(entries.data() + middle * kIndexEntrySize, id.bytes.data(), id.bytes.size());
-      if (order == 0) {
-        auto entry = decode_index_entry(entries.subspan(middle * kIndexEntrySize, kIndexEntrySize));
-        if (!entry.ok()) return std::move(entry).error().in(key_);
-        return std::optional<ChunkPlace>(entry->place);
-      }
-      if (order < 0) {
+      if (order(middle) < 0) {
         low = middle + 1;
       } else {
         high = middle;
       }
     }
-    // Ids that share their first 8 bytes may begin in the block before.
-    if (fences_[number] != prefix || number == 0) return std::optional<ChunkPlace>{};
-    --number;
+    for (; low < count && order(low) == 0; ++low) {
+      auto entry = decode_index_entry(entries.subspan(low * kIndexEntrySize, kIndexEntrySize));
+      if (!entry.ok()) return std::move(entry).error().in(key_);
+      places.push_back(entry->place);
+    }
   }
+  return ok_status();
 }
 
 Result<std::vector<IndexedPack>> SealedIndex::packs() const {
@@ -279,11 +295,11 @@ class SealedCursor final : public IndexCursor {
     }
     auto entry = decode_index_entry(ByteView(buffer_).subspan(at_, kIndexEntrySize));
     if (!entry.ok()) return index_.bad("entry " + std::to_string(number_) + ": " + entry.error().message);
-    if (number_ > 0 && !(last_ < entry->id)) return index_.bad("its entries are not in order");
+    if (number_ > 0 && !comes_before(last_, *entry)) return index_.bad("its entries are not in order");
     if (number_ % kEntriesPerBlock == 0 && index_.fence(number_ / kEntriesPerBlock) != prefix_of(entry->id.bytes)) {
       return index_.bad("its fences do not fit its entries");
     }
-    last_ = entry->id;
+    last_ = *entry;
     at_ += kIndexEntrySize;
     ++number_;
     return std::optional<IndexEntry>(std::move(entry).value());
@@ -294,7 +310,7 @@ class SealedCursor final : public IndexCursor {
   uint64_t number_ = 0;
   Bytes buffer_;
   size_t at_ = 0;
-  ChunkId last_;
+  IndexEntry last_;
 };
 
 std::unique_ptr<IndexCursor> SealedIndex::cursor() const { return std::make_unique<SealedCursor>(*this); }
@@ -348,15 +364,36 @@ Result<std::vector<crypto::ObjectId>> write_index(const Context& context, const 
                                                   const std::vector<IndexedPack>& packs,
                                                   const std::function<Result<std::optional<IndexEntry>>()>& next) {
   PartWriter writer(context, vault, packs);
-  std::optional<ChunkId> last;
+  std::vector<IndexEntry> same_id;
+  auto put_same_id = [&]() -> Status {
+    std::sort(same_id.begin(), same_id.end(), comes_before);
+    for (size_t i = 0; i < same_id.size(); ++i) {
+      if (i == 0 || comes_before(same_id[i - 1], same_id[i])) COFFER_CHECK_OK(writer.add(same_id[i]));
+    }
+    same_id.clear();
+    return ok_status();
+  };
   while (true) {
     COFFER_TRY(const auto entry, next());
+    if (!same_id.empty() && (!entry || entry->id != same_id.back().id)) {
+      COFFER_ASSERT(!entry || same_id.back().id < entry->id);
+      COFFER_CHECK_OK(put_same_id());
+    }
     if (!entry) return writer.finish();
-    if (last && *last == entry->id) continue;
-    COFFER_ASSERT(!last || *last < entry->id);
-    last = entry->id;
-    COFFER_CHECK_OK(writer.add(*entry));
+    same_id.push_back(*entry);
   }
+}
+
+bool comes_before(const IndexEntry& a, const IndexEntry& b) {
+  if (a.id != b.id) return a.id < b.id;
+  return a.place.pack < b.place.pack;
+}
+
+Result<std::optional<ChunkPlace>> IndexReader::find(const ChunkId& id) const {
+  std::vector<ChunkPlace> places;
+  COFFER_CHECK_OK(find_all(id, places));
+  if (places.empty()) return std::optional<ChunkPlace>{};
+  return std::optional<ChunkPlace>(places.front());
 }
 
 Result<std::unique_ptr<IndexReader>> IndexReader::open(const Context& context, const Vault& vault,

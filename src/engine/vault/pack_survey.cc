@@ -45,7 +45,8 @@ Result<bool> PlacesById::next(ChunkId& id, std::vector<ChunkPlace>& places) {
     }
     if (!places.empty() && ahead_->id != id) return true;
     id = ahead_->id;
-    places.push_back(ahead_->place);
+    // Two indexes may say the same of one pack.
+    if (places.empty() || places.back().pack != ahead_->place.pack) places.push_back(ahead_->place);
     ahead_.reset();
   }
 }

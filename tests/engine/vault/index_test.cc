@@ -143,17 +143,36 @@ TEST_F(IndexTest, FindsIdsThatShareTheirBeginningAcrossBlocks) {
   }
 }
 
-TEST_F(IndexTest, OfSeveralPlacesOfOneIdTheFirstIsWritten) {
-  auto entries = sorted_entries(0, 10);
-  std::vector<IndexEntry> twice;
+TEST_F(IndexTest, EveryPlaceOfAnIdIsKeptAndTheSamePlaceOnce) {
+  const auto entries = sorted_entries(0, 300);
+  std::vector<IndexEntry> more;
   for (const auto& entry : entries) {
-    twice.push_back(entry);
-    twice.push_back(entry);
-    twice.back().place.pack = pack_number(2);
+    for (const uint8_t pack : {uint8_t{3}, uint8_t{1}, uint8_t{2}, uint8_t{1}}) {
+      more.push_back(entry);
+      more.back().place.pack = pack_number(pack);
+    }
   }
-  auto index = must(IndexReader::open(context_, *vault_, write(twice, {})[0]));
-  EXPECT_EQ(index->count(), 10U);
-  EXPECT_EQ(must(index->find(entries[3].id))->pack, pack_number(1));
+  auto index = must(IndexReader::open(context_, *vault_, write(more, {})[0]));
+  EXPECT_EQ(index->count(), 900U);
+  for (const auto& entry : entries) {
+    std::vector<ChunkPlace> places;
+    must(index->find_all(entry.id, places));
+    ASSERT_EQ(places.size(), 3U) << "also where they cross blocks";
+    for (uint8_t i = 0; i < 3; ++i) EXPECT_EQ(places[i].pack, pack_number(static_cast<uint8_t>(i + 1)));
+  }
+}
+
+TEST_F(IndexTest, AMergeForgetsNoPlaceSoThatNobodyElsesRemovalLosesTheChunk) {
+  write(sorted_entries(0, 10, 1), {{pack_number(1), 1}});
+  write(sorted_entries(0, 10, 2), {{pack_number(2), 2}});
+  auto set = must(IndexSet::load(context_, *vault_));
+  must(merge_indexes(context_, *vault_, *set, 1));
+  must(rewrite_indexes(context_, *vault_, *set,
+                       {.concerns = [](const IndexReader&) { return true; },
+                        .keep = [](const IndexEntry& e) { return e.place.pack != pack_number(1); },
+                        .leave_out = {pack_number(1)},
+                        .replaced = {}}));
+  for (uint64_t n = 0; n < 10; ++n) EXPECT_EQ(must(set->find(entry_of(n).id))->pack, pack_number(2));
 }
 
 TEST_F(IndexTest, ALargeIndexIsSplitAndIsCompleteOnlyAsAWhole) {
@@ -294,24 +313,24 @@ TEST_F(IndexTest, AMergeIsWithdrawnWhenAnotherProgramReplacedWhatItRead) {
   EXPECT_EQ(mine->count(), 40U) << "what is mapped stays readable";
 }
 
-TEST_F(IndexTest, RewritingDropsWhatIsRefusedAndPrefersPacksThatAreNotAvoided) {
+TEST_F(IndexTest, RewritingDropsWhatIsRefusedAndWhatWasReplaced) {
   write(sorted_entries(0, 10, 1), {{pack_number(1), 1}});
   write(sorted_entries(5, 10, 2), {{pack_number(2), 2}});
   write(sorted_entries(100, 10, 3), {{pack_number(3), 3}});
   auto set = must(IndexSet::load(context_, *vault_));
-  set->avoid({pack_number(1)});
   auto result =
       must(rewrite_indexes(context_, *vault_, *set,
                            {.concerns = [](const IndexReader& i) { return must(i.packs())[0].id != pack_number(3); },
                             .keep = [](const IndexEntry& e) { return e.id != entry_of(0).id; },
-                            .leave_out = {pack_number(1)}}));
+                            .leave_out = {pack_number(1)},
+                            .replaced = {pack_number(1)}}));
   EXPECT_EQ(result.removed, 2U);
   EXPECT_EQ(result.written.size(), 1U);
   auto fresh = must(IndexSet::load(context_, *vault_));
   EXPECT_EQ(fresh->count(), 24U);
   EXPECT_EQ(must(fresh->packs()).size(), 2U);
   EXPECT_FALSE(must(fresh->find(entry_of(0).id)));
-  EXPECT_EQ(must(fresh->find(entry_of(3).id))->pack, pack_number(1));
+  EXPECT_EQ(must(fresh->find(entry_of(3).id))->pack, pack_number(1)) << "its only place";
   EXPECT_EQ(must(fresh->find(entry_of(7).id))->pack, pack_number(2));
 }
 
@@ -377,6 +396,51 @@ TEST_F(IndexTest, ARebuildThatMeetsAPackBeingRemovedLeavesNoEntryOfIt) {
     EXPECT_NE(pack_key(entry.place.pack), victim);
     return ok_status();
   }));
+}
+
+TEST_F(IndexTest, AnIndexThatIsMergedBeforeItIsReadBackIsNoFailure) {
+  for (const auto when : {store::Operation::kGet, store::Operation::kView, store::Operation::kHead}) {
+    int merges = 0;
+    std::string fresh;
+    store::FaultyStore watching(
+        *store_, [&](uint64_t, store::Operation operation, std::string_view key) -> std::optional<store::Fault> {
+          if (operation == store::Operation::kPut && key.starts_with("index/")) fresh = std::string(key);
+          if (operation == when && key == fresh && merges == 0) {
+            ++merges;
+            write(sorted_entries(500, 10), {});
+            auto set = must(IndexSet::load(context_, *vault_));
+            must(merge_indexes(context_, *vault_, *set, 1));
+            EXPECT_FALSE(store_->head(context_, fresh).ok());
+          }
+          return std::nullopt;
+        });
+    auto vault = must(world_.open_vault(watching));
+    auto set = must(IndexSet::load(context_, *vault));
+    size_t at = 0;
+    const auto entries = sorted_entries(0, 10);
+    auto written = write_index(context_, *vault, {}, [&]() -> Result<std::optional<IndexEntry>> {
+      if (at == entries.size()) return std::optional<IndexEntry>{};
+      return std::optional<IndexEntry>(entries[at++]);
+    });
+    ASSERT_TRUE(written.ok()) << written.error().message;
+    for (const auto& id : *written) must(set->add(context_, id));
+    for (uint64_t n = 0; n < 10; ++n) EXPECT_TRUE(must(set->find(entry_of(n).id)));
+  }
+}
+
+TEST_F(IndexTest, AStoreThatLosesEveryIndexIsFoundOut) {
+  store::FaultyStore losing(
+      *store_, [](uint64_t, store::Operation operation, std::string_view key) -> std::optional<store::Fault> {
+        if (operation == store::Operation::kPut && key.starts_with("index/"))
+          return store::Fault{.kind = store::Fault::Kind::kLostPut};
+        return std::nullopt;
+      });
+  auto vault = must(world_.open_vault(losing));
+  bool given = false;
+  auto written = write_index(context_, *vault, {}, [&]() -> Result<std::optional<IndexEntry>> {
+    return std::exchange(given, true) ? std::optional<IndexEntry>{} : std::optional<IndexEntry>(entry_of(1));
+  });
+  EXPECT_FALSE(written.ok());
 }
 
 // A crash at any call of a merge or a rebuild: no entry is lost, and the next run finishes.
