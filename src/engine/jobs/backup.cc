@@ -163,7 +163,7 @@ Result<BackupReport> run_backup(const Context& context, const Environment& env, 
   // After the lease: tombstones set before it are seen now, later ones cannot be acted upon while the lease is held.
   COFFER_CHECK_OK(log->refresh(context));
   COFFER_TRY(auto doomed, tombstoned_packs(context, vault, log->state()));
-  COFFER_TRY(auto index, open_index(context, env, vault));
+  COFFER_TRY(auto index, open_index(context, env, vault, log->state()));
   COFFER_TRY(auto scratch, env.files.open_directory(env.scratch));
 
   std::optional<Manifest> parent;

@@ -434,7 +434,7 @@ Result<RestoreReport> run_restore(const Context& context, const Environment& env
   COFFER_CHECK_OK(log->refresh(context));
   COFFER_TRY(Manifest manifest, read_manifest(context, vault, log->state(), options.point_id));
   COFFER_CHECK_OK(check_recovery_target(manifest, options.until));
-  COFFER_TRY(auto index, open_index(context, env, vault));
+  COFFER_TRY(auto index, open_index(context, env, vault, log->state()));
   COFFER_TRY(auto target, RestoreTarget::prepare(env.files, manifest, options));
 
   Restorer restorer(context, env, vault, options, manifest, *index, *target);

@@ -3,15 +3,21 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/vault/collector.h"
 #include "engine/vault/points.h"
 
 namespace coffer::jobs {
 
 using namespace vault;
 
-Result<std::unique_ptr<IndexSet>> open_index(const Context& context, const Environment& environment,
-                                             const Vault& vault) {
+Result<std::unique_ptr<IndexSet>> open_index(const Context& context, const Environment& environment, const Vault& vault,
+                                             const LogState& state) {
   COFFER_TRY(auto set, IndexSet::load(context, vault));
+  if (auto doomed = tombstoned_packs(context, vault, state); doomed.ok()) {
+    set->avoid(std::move(doomed).value());
+  } else {
+    environment.progress.note("a tombstone cannot be read: " + doomed.error().message);
+  }
   for (const std::string& damaged : set->damaged())
     environment.progress.note("index " + damaged + " is damaged and is rebuilt from the packs");
   COFFER_TRY(std::vector<IndexedPack> covered, set->packs());

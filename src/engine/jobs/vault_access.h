@@ -17,8 +17,9 @@ inline constexpr size_t kIndexesMax = 12;
 /// Loads the indexes; packs that no healthy index covers (a killed backup's, a lost index's) are indexed anew from
 /// their tables of contents and noted in `progress`. What cannot be read is a note too: the chunks in it will be missed
 /// by whoever needs them.
+/// Where a chunk lies in several packs, one without a tombstone in `state` is preferred: the other may go at any time.
 Result<std::unique_ptr<vault::IndexSet>> open_index(const Context& context, const Environment& environment,
-                                                    const vault::Vault& vault);
+                                                    const vault::Vault& vault, const vault::LogState& state);
 
 /// The newest live point of the cluster that is not damaged; nothing when there is none.
 Result<std::optional<vault::Manifest>> newest_point_of(const Context& context, const vault::Vault& vault,

@@ -277,7 +277,7 @@ Result<WhyReport> run_why(const Context& context, const Environment& env, const 
     for (RetentionLine& line : plan_retention(points, policy, env.clock.wall()))
       if (line.id == point_id) report.retention.push_back(std::move(line));
 
-  COFFER_TRY(auto index, open_index(context, env, vault));
+  COFFER_TRY(auto index, open_index(context, env, vault, log->state()));
   COFFER_TRY(auto scratch, env.files.open_directory(env.scratch));
   CostCounter counter(context, vault, *index, *scratch);
   env.progress.step("count what it needs", 0);
