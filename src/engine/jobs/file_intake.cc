@@ -20,10 +20,6 @@ constexpr size_t kServerManifestMax = 256 << 20;
 // Groups read by one call: large enough to be cheap, small enough to stay in the processor's cache.
 constexpr uint64_t kReadSpan = 4 * kGroupSize;
 
-uint64_t pieces_of(uint64_t size_bytes) {
-  return std::max<uint64_t>(1, (size_bytes + kMapBlockSpan - 1) / kMapBlockSpan);
-}
-
 FileEntry entry_of(const SourceFile& file) {
   FileEntry e;
   e.path = file.path;
@@ -117,20 +113,20 @@ Result<MapBlock> FileIntake::load_block(const Context& context, const FileEntry&
 
 // A wrong checksum is looked at twice: a page that a concurrent write tore changes under our eyes or gets a newer LSN,
 // and the WAL of the backup restores it. One that stays the same was wrong before the backup began.
-Status FileIntake::check_page(const Piece& piece, uint64_t offset, MutableByteView page, bool& damaged) {
+Result<bool> FileIntake::check_page(const Piece& piece, uint64_t offset, MutableByteView page, bool& damaged) {
   const SourceFile& file = *piece.file;
   const auto block_in_file = static_cast<uint32_t>(offset / kPageSize);
   // Segments are always 1 GiB: begin() refuses other block or segment sizes.
   const uint32_t block = file.relation->segment * 131072 + block_in_file;
-  if (postgres::judge_page(page.data(), block, shared_.backup_start_) != postgres::PageVerdict::kBad)
-    return ok_status();
+  if (postgres::judge_page(page.data(), block, shared_.backup_start_) != postgres::PageVerdict::kBad) return false;
+  bool changed = false;
   if (piece.reader) {
     Bytes again(kPageSize);
     COFFER_CHECK_OK(piece.reader->read_at(offset, again));
-    const bool changed = !equal(again, page);
+    changed = !equal(again, page);
     std::memcpy(page.data(), again.data(), kPageSize);
     if (changed || postgres::judge_page(page.data(), block, shared_.backup_start_) != postgres::PageVerdict::kBad)
-      return ok_status();
+      return changed;
   }
   damaged = true;
   DamagedPage d{file.path, block_in_file, postgres::stored_checksum(page.data()),
@@ -142,7 +138,7 @@ Status FileIntake::check_page(const Piece& piece, uint64_t offset, MutableByteVi
                            " computed); the backup goes on and is marked");
   std::lock_guard lock(shared_.mutex_);
   if (shared_.damaged_.size() < kDamagedPagesMax) shared_.damaged_.push_back(std::move(d));
-  return ok_status();
+  return changed;
 }
 
 Status FileIntake::take_group(const Context& context, const Piece& piece, uint64_t offset, MutableByteView bytes,
@@ -161,10 +157,11 @@ Status FileIntake::take_group(const Context& context, const Piece& piece, uint64
     group.fingerprints[p] = fingerprinter_.of(page);
     bool same = p < parent_pages && group.fingerprints[p] == parent->fingerprints[p];
     if (check_pages && page.size() == kPageSize && (!same || check_all_pages)) {
-      crypto::Fingerprint before = group.fingerprints[p];
-      COFFER_CHECK_OK(check_page(piece, offset + p * kPageSize, page, damaged));
-      group.fingerprints[p] = fingerprinter_.of(page);  // the second look may have brought other bytes
-      if (before != group.fingerprints[p]) same = p < parent_pages && group.fingerprints[p] == parent->fingerprints[p];
+      COFFER_TRY(const bool reread, check_page(piece, offset + p * kPageSize, page, damaged));
+      if (reread) {
+        group.fingerprints[p] = fingerprinter_.of(page);
+        same = p < parent_pages && group.fingerprints[p] == parent->fingerprints[p];
+      }
     }
     if (same) {
       places[p] = parent_places[p];
@@ -339,7 +336,7 @@ Status FileIntake::take(const Context& context, Piece piece) {
     if (fresh->parent) {
       COFFER_TRY(fresh->parent_refs, parent_refs_of(context, *fresh->parent));
     }
-    fresh->refs.resize(pieces_of(file.size_bytes));
+    fresh->refs.resize(map_block_count(file.size_bytes));
     fresh->pieces_left = fresh->refs.size();
     std::lock_guard lock(shared_.mutex_);
     assembly = shared_.assemblies_.try_emplace(&file, fresh).first->second;  // another worker may have been faster

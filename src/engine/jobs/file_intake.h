@@ -82,7 +82,8 @@ class FileIntake {
                                         bool& damaged);
   Status take_group(const Context& context, const postgres::Piece& piece, uint64_t offset, MutableByteView bytes,
                     const vault::PageGroup* parent, bool check_all_pages, vault::PageGroup& group, bool& damaged);
-  Status check_page(const postgres::Piece& piece, uint64_t offset, MutableByteView page, bool& damaged);
+  /// True when the second look brought other bytes into `page`.
+  Result<bool> check_page(const postgres::Piece& piece, uint64_t offset, MutableByteView page, bool& damaged);
   Result<std::optional<vault::FileEntry>> find_parent(const Context& context, const std::string& path);
   Result<std::vector<vault::MapBlockRef>> parent_refs_of(const Context& context, const vault::FileEntry& parent);
   Result<vault::MapBlock> load_block(const Context& context, const vault::FileEntry& parent,

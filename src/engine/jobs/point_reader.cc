@@ -6,8 +6,6 @@ namespace coffer::jobs {
 
 using namespace vault;
 
-uint64_t map_block_count(uint64_t size_bytes) { return (size_bytes + kMapBlockSpan - 1) / kMapBlockSpan; }
-
 PointReader::PointReader(const Vault& vault, const IndexSet& index, PackCache& packs)
     : chunks_(vault, index, packs), fingerprinter_(vault.current().fingerprints->clone()) {}
 

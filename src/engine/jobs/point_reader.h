@@ -32,7 +32,4 @@ class PointReader {
   crypto::Fingerprinter fingerprinter_;
 };
 
-/// A file of `size_bytes` has this many map blocks.
-uint64_t map_block_count(uint64_t size_bytes);
-
 }  // namespace coffer::jobs

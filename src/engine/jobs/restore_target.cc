@@ -183,8 +183,9 @@ Status RestoreTarget::prepare_new(const Manifest& manifest, bool exists) {
       // A mount point cannot be replaced by a rename: then the files are made in it and pg_control comes last.
       auto parent = files_.stat(parent_of(target_));
       COFFER_TRY(FileStat self, files_.stat(target_));
-      in_place = !parent.ok() || parent->device != self.device || !is_empty(*root_).value_or(false);
-      COFFER_CHECK_OK(root_->list("", [&](const DirectoryEntry&) { return !(in_place = true); }));  // lost+found
+      in_place = !parent.ok() || parent->device != self.device;
+      // Neither can one with a lost+found, the only entry that "empty" allows.
+      COFFER_CHECK_OK(root_->list("", [&](const DirectoryEntry&) { return !(in_place = true); }));
     }
   }
   if (!in_place) {

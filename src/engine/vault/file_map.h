@@ -49,6 +49,8 @@ struct PageGroup {
 };
 
 using MapBlock = std::vector<PageGroup>;  // at most kGroupsPerMapBlock
+/// A file of `size_bytes` has this many map blocks.
+constexpr uint64_t map_block_count(uint64_t size_bytes) { return (size_bytes + kMapBlockSpan - 1) / kMapBlockSpan; }
 
 Bytes encode_map_block(const MapBlock& block);
 /// Every count, run sum and page index is checked: a decoded block cannot lead outside a chunk of its own size rules.
