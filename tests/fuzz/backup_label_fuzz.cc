@@ -1,20 +1,12 @@
 // backup_label and tablespace_map of a server, and the paths in it: parsed or refused, never a crash, and a map that is
 // parsed is written to the same links.
-#include <cstdlib>
 
 #include "engine/postgres/backup_files.h"
 #include "engine/postgres/data_directory.h"
-
-namespace {
+#include "fuzz/require.h"
 
 using namespace coffer;
 using namespace coffer::postgres;
-
-void require(bool promise) {
-  if (!promise) std::abort();
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string_view text(reinterpret_cast<const char*>(data), size);

@@ -1,19 +1,15 @@
 // Manifests of a server: parsed or refused, never a crash, and what is parsed can be written and parsed again.
-#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "engine/crypto/digest.h"
 #include "engine/postgres/backup_files.h"
+#include "fuzz/require.h"
 
 namespace {
 
 using namespace coffer;
 using namespace coffer::postgres;
-
-void require(bool promise) {
-  if (!promise) std::abort();
-}
 
 struct Parsed {
   Result<ManifestHeader> header = Error{};

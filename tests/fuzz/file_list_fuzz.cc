@@ -1,21 +1,13 @@
 // File list entries: refused, or a path that stays below the data directory and a map that fits the size; and what was
 // decoded is decoded again from what it is encoded to.
-#include <cstdlib>
 
 #include "base/filesystem.h"
 #include "engine/vault/file_list.h"
 #include "engine/vault/file_map.h"
-
-namespace {
+#include "fuzz/require.h"
 
 using namespace coffer;
 using namespace coffer::vault;
-
-void require(bool promise) {
-  if (!promise) std::abort();
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const ByteView bytes(reinterpret_cast<const std::byte*>(data), size);

@@ -1,17 +1,13 @@
 // File maps and map roots: refused, or every page of every group lies inside a chunk of the group, and the bytes are
 // the only ones that say so.
-#include <cstdlib>
 
 #include "engine/vault/file_map.h"
+#include "fuzz/require.h"
 
 namespace {
 
 using namespace coffer;
 using namespace coffer::vault;
-
-void require(bool promise) {
-  if (!promise) std::abort();
-}
 
 void check_group(const PageGroup& group) {
   require(group.chunk_count <= kGroupChunksMax && group.run_count <= kGroupPages && group.page_count() <= kGroupPages);

@@ -1,19 +1,11 @@
 // Index entries and tombstones: refused, or a place inside a pack and a frame; the bytes are the only ones that say so.
-#include <cstdlib>
 
 #include "engine/vault/index.h"
 #include "engine/vault/tombstone.h"
-
-namespace {
+#include "fuzz/require.h"
 
 using namespace coffer;
 using namespace coffer::vault;
-
-void require(bool promise) {
-  if (!promise) std::abort();
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const ByteView bytes(reinterpret_cast<const std::byte*>(data), size);

@@ -1,8 +1,8 @@
 // Keysets and key files from anywhere: parsed or refused, never a crash, and what is parsed is encoded to the same
 // bytes.
-#include <cstdlib>
 
 #include "engine/crypto/keyset.h"
+#include "fuzz/require.h"
 
 namespace {
 
@@ -16,10 +16,6 @@ Bytes counting(size_t size) {
   Bytes bytes(size);
   for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>(i);
   return bytes;
-}
-
-void require(bool promise) {
-  if (!promise) std::abort();
 }
 
 void try_keyset(ByteView input) {

@@ -1,16 +1,10 @@
 // Entries of the commit log, and a fold over what decodes: never a crash, one encoding for each entry, and an entry
 // that the state refuses changes nothing.
-#include <cstdlib>
 
 #include "engine/vault/commit_log.h"
+#include "fuzz/require.h"
 
-namespace {
-
-void require(bool promise) {
-  if (!promise) std::abort();
-}
-
-}  // namespace
+namespace {}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace coffer;

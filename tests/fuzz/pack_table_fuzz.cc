@@ -1,17 +1,13 @@
 // A pack's table of contents, of a pack as large as its own first frames say and of a small one: refused, or every
 // frame and chunk lies inside. The frames' own headers are read as well.
-#include <cstdlib>
 
 #include "engine/vault/pack.h"
+#include "fuzz/require.h"
 
 namespace {
 
 using namespace coffer;
 using namespace coffer::vault;
-
-void require(bool promise) {
-  if (!promise) std::abort();
-}
 
 void check_table(ByteView bytes, uint64_t plain_size) {
   auto frames = parse_pack_table(bytes, plain_size);

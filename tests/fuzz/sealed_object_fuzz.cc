@@ -1,9 +1,9 @@
 // Sealed objects from anywhere: foreign bytes must be refused without a crash, and any change of a genuine object
 // found.
 #include <algorithm>
-#include <cstdlib>
 
 #include "engine/crypto/sealed_object.h"
+#include "fuzz/require.h"
 
 namespace {
 
@@ -18,10 +18,6 @@ Bytes fixed_root() {
   Bytes root(kRootSize);
   for (size_t i = 0; i < root.size(); ++i) root[i] = static_cast<std::byte>(i);
   return root;
-}
-
-void require(bool promise) {
-  if (!promise) std::abort();
 }
 
 Result<Bytes> read_at_random_access(ByteView root, ByteView sealed) {

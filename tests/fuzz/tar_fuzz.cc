@@ -1,18 +1,14 @@
 // Tar streams of a server: read or refused, never a crash, and however the input is cut, the result is the same.
-#include <cstdlib>
 #include <string>
 
 #include "engine/postgres/piece_assembler.h"
 #include "engine/postgres/tar_reader.h"
+#include "fuzz/require.h"
 
 namespace {
 
 using namespace coffer;
 using namespace coffer::postgres;
-
-void require(bool promise) {
-  if (!promise) std::abort();
-}
 
 /// What was read, as text, with an "!" where it was refused.
 std::string read(ByteView input, size_t cut) {

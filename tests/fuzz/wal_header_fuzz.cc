@@ -1,8 +1,8 @@
 // WAL segments, their names and history files from anywhere: checked or refused, never a crash.
-#include <cstdlib>
 #include <cstring>
 
 #include "engine/postgres/lsn.h"
+#include "fuzz/require.h"
 
 namespace {
 
@@ -10,10 +10,6 @@ using namespace coffer;
 using namespace coffer::postgres;
 
 constexpr uint64_t kSegmentSize = uint64_t{1} << 20;
-
-void require(bool promise) {
-  if (!promise) std::abort();
-}
 
 void try_segment(ByteView input) {
   static Bytes segment(kSegmentSize);
