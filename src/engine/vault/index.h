@@ -2,10 +2,10 @@
 // whole. Derived data: rebuild_index() makes it from the packs' tables of contents.
 //
 // Plain bytes of an index object: a header block of 4096 bytes ("COFRIDX1", u64 entry count, u32 pack count, 16-byte
-// group id, u32 part, u8 1 in the last part, zeros); entries of 64 bytes in order of id, then pack, so that none crosses a segment of
-// 4096; fences (the first 8 bytes of each 64th entry's id, from the first on: a lookup opens one segment); packs
-// (16-byte id, u64 sealed size). A large index is a group of parts. A pack is covered only when every part of a group
-// that names it is there.
+// group id, u32 part, u8 1 in the last part, zeros); entries of 64 bytes in order of id, then pack, so that none
+// crosses a segment of 4096; fences (the first 8 bytes of each 64th entry's id, from the first on: a lookup opens one
+// segment); packs (16-byte id, u64 sealed size). A large index is a group of parts. A pack is covered only when every
+// part of a group that names it is there.
 //
 // Removing a pack while others merge or rebuild (no lock is held): whoever publishes an index made from older objects
 // looks afterwards whether these are still there, and withdraws it if not; the collector rewrites indexes before it
@@ -39,9 +39,9 @@ struct IndexedPack {
   uint64_t sealed_size_bytes = 0;
 };
 
-/// Writes one index object of entries that come in ascending order of their ids from `next` (nothing at the end); of equal
-/// ids in one pack the first stays. `packs` are those whose entries it holds. An index larger than an object may be is split:
-/// the ids of all objects written are returned.
+/// Writes one index object of entries that come in ascending order of their ids from `next` (nothing at the end); of
+/// equal ids in one pack the first stays. `packs` are those whose entries it holds. An index larger than an object may
+/// be is split: the ids of all objects written are returned.
 Result<std::vector<crypto::ObjectId>> write_index(const Context& context, const Vault& vault,
                                                   const std::vector<IndexedPack>& packs,
                                                   const std::function<Result<std::optional<IndexEntry>>()>& next);
@@ -119,10 +119,11 @@ Result<RebuildResult> rebuild_index(const Context& context, const Vault& vault, 
 /// merges.
 Status merge_indexes(const Context& context, const Vault& vault, IndexSet& set, size_t keep_max);
 
-/// Rewrites the index objects that `concerns` picks from `set` without the entries that `keep` refuses and without the packs in
-/// `leave_out`, then removes them; `set` follows. An entry in one of the packs `replaced` is dropped as well where its id has
-/// another place, in a pack that is neither replaced nor avoided by `set`. Nothing is removed before the new objects were read
-/// back. kConflict: another program replaced one of them meanwhile; the vault is as it was, load the set again.
+/// Rewrites the index objects that `concerns` picks from `set` without the entries that `keep` refuses and without the
+/// packs in `leave_out`, then removes them; `set` follows. An entry in one of the packs `replaced` is dropped as well
+/// where its id has another place, in a pack that is neither replaced nor avoided by `set`. Nothing is removed before
+/// the new objects were read back. kConflict: another program replaced one of them meanwhile; the vault is as it was,
+/// load the set again.
 struct IndexRewrite {
   std::function<bool(const IndexReader&)> concerns;
   std::function<bool(const IndexEntry&)> keep;
