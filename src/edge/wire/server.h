@@ -1,0 +1,42 @@
+// The HTTP server: sockets, TLS, framing, limits, timeouts. Boost.Beast lives in server*.cc alone.
+#pragma once
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "base/context.h"
+#include "base/result.h"
+#include "edge/wire/http.h"
+
+namespace coffer::wire {
+
+class Server {
+ public:
+  struct Options {
+    std::string host = "127.0.0.1";
+    uint16_t port = 0;  // 0: any free one, told by port()
+    /// PEM files; empty: plain HTTP, which is refused off loopback unless plain_http_anywhere.
+    std::string certificate_file, private_key_file;
+    bool plain_http_anywhere = false;
+    size_t tasks_max = 16;  // handlers at work
+    size_t connections_max = 10'000;
+    size_t header_size_max_bytes = 16 * 1024;
+    size_t header_count_max = 100;
+    size_t small_body_size_bytes = 1 << 20;  // larger ones are streamed to the handler
+    std::chrono::seconds header_timeout{30}, idle_timeout{75}, body_stall_timeout{30};
+  };
+  /// Listens when it returns. kInvalidArgument for a bad address or certificate, kUnavailable for a taken port.
+  static Result<std::unique_ptr<Server>> start(const Options& options, Handler handler);
+  virtual ~Server() = default;
+  [[nodiscard]] virtual uint16_t port() const = 0;
+  /// Reads certificate and key anew; the old stay in use when the new are bad.
+  virtual Status reload_certificate() = 0;
+  /// No new connections; requests at work are finished, at most this long.
+  virtual void stop(std::chrono::seconds grace) = 0;
+  struct Counts {
+    uint64_t connections_open = 0, connections_total = 0, requests_total = 0, malformed_total = 0;
+  };
+  [[nodiscard]] virtual Counts counts() const = 0;
+};
+
+}  // namespace coffer::wire

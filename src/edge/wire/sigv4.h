@@ -1,0 +1,70 @@
+// AWS Signature Version 4: signing and verifying, by header, by query (presigned) and by chunk. Rules: wire-protocols,
+// "SigV4 in full"; AWS General Reference, "Signature Version 4".
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/secret.h"
+#include "edge/wire/http.h"
+
+namespace coffer::wire {
+
+/// What a request says about its signature, before it is checked. Views into nothing: all owned.
+struct SignatureClaim {
+  enum class Place { kHeader, kQuery };
+  Place place = Place::kHeader;
+  std::string access_key_id, date, region, service;  // the credential scope
+  std::vector<std::string> signed_headers;           // lower case, sorted
+  std::string signature;                             // 64 hex digits
+  std::string timestamp;                             // YYYYMMDDTHHMMSSZ
+  WallTime time;
+  std::string session_token;
+  std::optional<std::chrono::seconds> expires;  // presigned
+  /// x-amz-content-sha256 as sent; empty when absent.
+  std::string payload_hash;
+};
+
+/// Nothing: the request is not signed. An Error has the names of the S3 column ("AuthorizationHeaderMalformed",
+/// "AuthorizationQueryParametersError", "InvalidRequest" for SigV4a and two mechanisms at once); edge/wire/error_names
+/// translates.
+Result<std::optional<SignatureClaim>> read_signature_claim(const Request& request);
+
+/// Checks time window and signature. `payload_sha256_hex`: of the body that arrived, or the special string in force.
+/// Error names: "SignatureDoesNotMatch", "RequestTimeTooSkewed", "RequestExpired", "AccessDenied" (unsigned x-amz-*
+/// headers).
+Status verify_signature(const Request& request, const SignatureClaim& claim, ByteView secret_access_key,
+                        std::string_view payload_sha256_hex, WallTime now);
+
+/// Canonical request of `request` for `claim`, as shown in S3's SignatureDoesNotMatch.
+Result<std::string> canonical_request(const Request& request, const SignatureClaim& claim,
+                                      std::string_view payload_sha256_hex);
+std::string string_to_sign(const SignatureClaim& claim, std::string_view canonical_request);
+
+struct SigningKeys {
+  std::string access_key_id;
+  const Secret& secret_access_key;
+  std::string session_token;
+};
+/// Adds X-Amz-Date, X-Amz-Security-Token and Authorization to `request` (host must be set). Signs host, content-type
+/// and x-amz-*.
+void sign_request(Request& request, const SigningKeys& keys, std::string_view region, std::string_view service,
+                  WallTime now, std::string_view payload_sha256_hex);
+/// The target with the presigning parameters and signature.
+std::string presign(const Request& request, const SigningKeys& keys, std::string_view region, std::string_view service,
+                    WallTime now, std::chrono::seconds expires);
+
+/// Decodes an aws-chunked body as it is read, checking each chunk's signature and the trailer. `claim.payload_hash`
+/// says which variant. Errors: "SignatureDoesNotMatch", "IncompleteBody", "InvalidChunkSizeError". After the last read
+/// `trailers()` is whole.
+class ChunkedBody : public BodySource {
+ public:
+  [[nodiscard]] virtual const Headers& trailers() const = 0;
+};
+std::unique_ptr<ChunkedBody> open_chunked_body(BodySource& body, const SignatureClaim& claim,
+                                               ByteView secret_access_key, uint64_t decoded_length);
+
+}  // namespace coffer::wire
