@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -226,6 +227,12 @@ class PosixFile final : public File {
     // A device with larger sectors than kDirectAlignment refuses (EINVAL): the cache takes it, or tells the real error.
     if (!direct.ok() && direct.code() == ErrorCode::kInternal) return write_at(offset, in);
     return direct;
+  }
+
+  Status try_lock() override {
+    if (retry_interrupted([&] { return ::flock(fd_.get(), LOCK_EX | LOCK_NB); }) == 0) return ok_status();
+    if (errno == EWOULDBLOCK) return Error{ErrorCode::kConflict, path_ + " is held by another process", {}};
+    return failed("locking");
   }
 
   Status truncate(uint64_t size_bytes) override {

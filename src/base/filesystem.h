@@ -58,6 +58,8 @@ class File {
   virtual Status set_mtime(int64_t mtime_ns) = 0;
   virtual Status set_owner(uint32_t uid, uint32_t gid) = 0;  // only root may give files away
   virtual Result<std::unique_ptr<MappedFile>> map() = 0;
+  /// Holds the file for this process until it is closed (flock). kConflict while another process holds it.
+  virtual Status try_lock() { return Error{ErrorCode::kUnavailable, "this file system has no locks", {}}; }
 };
 
 struct DirectoryEntry {

@@ -1,6 +1,7 @@
 // vault init, vault info, keys generate, list, add, remove.
 #include <nlohmann/json.hpp>
 
+#include "base/new_file.h"
 #include "edge/cli/commands.h"
 #include "edge/cli/exit_codes.h"
 #include "edge/cli/text_table.h"
@@ -25,27 +26,6 @@ void warn_when_unprotected(Invocation& invocation, size_t slots) {
   if (slots >= 2) return;
   invocation.warn("THIS VAULT HAS ONE KEY SLOT. Whoever loses that key loses every recovery point in it, for ever.",
                   "add a second one that somebody else keeps: coffer keys add NAME --new-key KEY");
-}
-
-// It gets its name only when it is whole and on disk: half a key file would be a key that opens nothing. A memory
-// stick's file system may not know files without names; there it is written in place, and taken away again when that
-// fails.
-Status write_new_file(Directory& directory, const std::string& name, ByteView text) {
-  const auto fill = [&](File& file) -> Status {
-    COFFER_CHECK_OK(file.write_at(0, text));
-    return file.sync();
-  };
-  COFFER_TRY(auto unnamed, directory.create_unnamed(0600));
-  COFFER_CHECK_OK(fill(*unnamed));
-  Status named = directory.link(*unnamed, name);
-  if (named.ok()) return directory.sync("");
-  if (named.code() != ErrorCode::kUnavailable) return named;
-  COFFER_TRY(auto file, directory.create_file(name, 0600));
-  if (Status filled = fill(*file); !filled.ok()) {
-    static_cast<void>(directory.remove_file(name).ok());
-    return filled;
-  }
-  return directory.sync("");
 }
 
 Result<crypto::Keyset> newest_keyset(Invocation& invocation) {

@@ -23,6 +23,11 @@ struct RootCredentials {
 /// Creates the account (kAlreadyExists when it is there) with a root access key. `sealing_root` wraps secrets at rest.
 Result<RootCredentials> create_account(catalog::Transaction& transaction, std::string_view account,
                                        std::string_view name, ByteView sealing_root, Clock& clock, Entropy& entropy);
+/// As organizations' CreateAccount makes one: with a role `role_name` that trusts `management_account` and may do
+/// everything.
+Status create_member_account(catalog::Transaction& transaction, std::string_view account, std::string_view name,
+                             std::string_view role_name, std::string_view management_account, ByteView sealing_root,
+                             Clock& clock, Entropy& entropy);
 struct Account {
   std::string id, name;
   WallTime created;

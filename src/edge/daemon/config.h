@@ -1,0 +1,53 @@
+// What an installation is told: by `coffer up` on its command line, by cofferd in a TOML file.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace coffer::daemon {
+
+struct AccountName {
+  std::string name;  // profile name in the credentials file
+  std::string id;    // 12 digits
+};
+
+struct Config {
+  std::string data;  // folder of this installation
+  std::string host = "127.0.0.1";
+  uint16_t port = 9420;
+  bool plain_http_anywhere = false;
+  std::string certificate, private_key;           // PEM files; empty: plain HTTP
+  std::vector<std::string> regions{"us-east-1"};  // the first is the default
+  std::vector<AccountName> accounts;              // created when they do not exist
+  std::string catalog;                            // empty: DATA/catalog.sqlite; or "postgresql://..."
+  std::string installation_key;  // key file that opens the installation's keyset; empty: DATA/keys/installation.key
+  int64_t tasks = 16;            // requests at work at once
+  int64_t connections = 10'000;
+};
+
+/// One key of the TOML file, for the parser, the manual page and the error messages.
+struct ConfigKey {
+  std::string_view name;   // "server.listen"
+  std::string_view type;   // "string", "integer", "boolean", "strings", "tables"
+  std::string_view value;  // the default as it would be written
+  std::string_view help;   // one sentence
+};
+std::span<const ConfigKey> config_keys();
+
+/// Parses a TOML file. kInvalidArgument with file, line and column for a syntax error, an unknown key (with the nearest
+/// known one), a wrong type or a bad value. `file_name` is for messages.
+Result<Config> parse_config(std::string_view toml, std::string_view file_name);
+/// "HOST:PORT" with [v6] hosts in brackets.
+Status set_listen(Config& config, std::string_view text);
+/// "NAME=123456789012".
+Result<AccountName> parse_account(std::string_view text);
+/// What cannot be: no data folder, accounts twice, no region, half of a certificate pair.
+Status check_config(const Config& config);
+/// The manual page cofferd.toml(5), made from config_keys().
+std::string config_man_page(std::string_view version);
+
+}  // namespace coffer::daemon

@@ -1,0 +1,215 @@
+#include "edge/daemon/daemon.h"
+
+#include "base/new_file.h"
+#include "edge/daemon/installation.h"
+#include "edge/wire/front.h"
+#include "edge/wire/server.h"
+#include "engine/crypto/ed25519.h"
+#include "services/audit/actions.h"
+#include "services/gate/gate.h"
+#include "services/iam/service.h"
+#include "services/kms/service.h"
+#include "services/organizations/service.h"
+
+namespace coffer::daemon {
+namespace {
+
+constexpr std::chrono::seconds kDueEvery{10};
+constexpr std::chrono::seconds kStopGrace{20};
+constexpr std::chrono::milliseconds kTick{100};
+
+std::vector<catalog::Migration> all_migrations() {
+  std::vector<catalog::Migration> all;
+  for (auto migrations :
+       {catalog::migrations(), iam::migrations(), kms::migrations(), audit::migrations(), organizations::migrations()})
+    all.insert(all.end(), migrations.begin(), migrations.end());
+  return all;
+}
+
+class RunningDaemon final : public Daemon {
+ public:
+  RunningDaemon(World world, Config config) : world_(std::move(world)), config_(std::move(config)) {}
+
+  Status open() {
+    COFFER_TRY(installation_, Installation::open(world_.files, world_.clock, world_.entropy, config_));
+    COFFER_TRY(database_, catalog::Database::open(catalog_location(config_)));
+    const std::vector<catalog::Migration> migrations = all_migrations();
+    if (Status migrated = database_->migrate(context_, migrations); !migrated.ok())
+      return std::move(migrated).error().in("bringing the catalog up to date");
+
+    Secret audit_key = installation_->derive("audit signing v1");
+    COFFER_CHECK_OK(publish_audit_key(audit_key));
+    COFFER_TRY(audit_, audit::open_audit_log(*database_, world_.clock, world_.entropy, std::move(audit_key)));
+    const Secret& root = installation_->root();
+    authority_ = iam::open_authority(*database_, world_.clock, world_.entropy, root.clone());
+    kms_ = kms::open_service(*database_, *authority_, root.clone(), world_.clock, world_.entropy,
+                             {.regions = config_.regions});
+    gate_ = std::make_unique<gate::Gate>(*database_, *authority_, *audit_, world_.clock);
+    gate_->add(iam::iam_actions(*authority_, root.view(), world_.clock, world_.entropy));
+    gate_->add(iam::sts_actions(*authority_, root.view(), world_.clock, world_.entropy));
+    gate_->add(organizations::actions(
+        [this](catalog::Transaction& transaction, std::string_view account, std::string_view name,
+               std::string_view role_name, std::string_view management_account) {
+          return iam::create_member_account(transaction, account, name, role_name, management_account,
+                                            installation_->root().view(), world_.clock, world_.entropy);
+        },
+        world_.clock, world_.entropy));
+    gate_->add(kms_->actions());
+    gate_->add(audit::actions());
+    return create_accounts();
+  }
+
+  Status listen() {
+    front_ = std::make_unique<wire::Front>(*gate_, *authority_, world_.clock, world_.entropy,
+                                           wire::Front::Options{.regions = config_.regions,
+                                                                .version = COFFER_VERSION,
+                                                                .ready = [this] { return check_ready(); },
+                                                                .metrics = [this] { return metrics(); }});
+    wire::Server::Options options;
+    options.host = config_.host;
+    options.port = config_.port;
+    options.certificate_file = config_.certificate;
+    options.private_key_file = config_.private_key;
+    options.plain_http_anywhere = config_.plain_http_anywhere;
+    options.tasks_max = static_cast<size_t>(config_.tasks);
+    options.connections_max = static_cast<size_t>(config_.connections);
+    COFFER_TRY(server_, wire::Server::start(options, [this](const Context& context, wire::Request& request) {
+                 return front_->handle(context, request);
+               }));
+    return ok_status();
+  }
+
+  ~RunningDaemon() override { stop(); }
+
+  [[nodiscard]] std::string endpoint() const override {
+    const std::string host = config_.host.find(':') == std::string::npos ? config_.host : "[" + config_.host + "]";
+    return (config_.certificate.empty() ? "http://" : "https://") + host + ":" + std::to_string(port());
+  }
+  [[nodiscard]] uint16_t port() const override { return server_->port(); }
+  [[nodiscard]] const std::vector<AccountInfo>& accounts() const override { return accounts_; }
+  [[nodiscard]] bool is_new() const override { return installation_->is_new(); }
+
+  Status run_due(const Context& context) override {
+    COFFER_CHECK_OK(kms_->run_due(context, world_.clock.wall()));
+    return audit_->checkpoint(context, false);
+  }
+  Status reload_certificate() override { return server_->reload_certificate(); }
+
+  Status run(const Context& context) override {
+    MonoTime due = world_.clock.mono();
+    while (!context.stopped()) {
+      if (world_.clock.mono() >= due) {
+        due = {world_.clock.mono().nanos + std::chrono::nanoseconds(kDueEvery).count()};
+        if (Status done = run_due(context); !done.ok() && done.code() != ErrorCode::kCancelled)
+          world_.log("error", "work that is due by the clock: " + done.error().message);
+      }
+      world_.clock.sleep_for(kTick);
+    }
+    return stop();
+  }
+
+ private:
+  Status stop() {
+    if (server_) server_->stop(kStopGrace);
+    server_.reset();
+    front_.reset();
+    Status flushed = ok_status();
+    if (audit_ && !stopped_) {
+      flushed = audit_->flush(context_);
+      if (flushed.ok()) flushed = audit_->checkpoint(context_, true);
+    }
+    stopped_ = true;
+    return flushed;
+  }
+
+  /// Everybody who wants to verify the log offline needs it; nobody can do anything else with it.
+  Status publish_audit_key(const Secret& seed) {
+    const std::string text = to_hex(crypto::ed25519_public_key(seed.view())) + "\n";
+    Status written = write_new_file(installation_->folder(), "audit.pub", as_bytes(text), 0644);
+    return written.ok() || written.code() == ErrorCode::kAlreadyExists ? ok_status() : written;
+  }
+
+  Status create_accounts() {
+    for (const AccountName& wanted : config_.accounts) {
+      bool created = false;
+      iam::RootCredentials credentials;
+      Status made = catalog::in_transaction(*database_, context_, [&](catalog::Transaction& transaction) -> Status {
+        Result<iam::RootCredentials> account = iam::create_account(
+            transaction, wanted.id, wanted.name, installation_->root().view(), world_.clock, world_.entropy);
+        created = account.ok();
+        if (!created && account.code() == ErrorCode::kAlreadyExists) return ok_status();
+        if (!created) return std::move(account).error();
+        credentials = std::move(*account);
+        // The file first: an account whose only key nobody knows would be lost, a profile of an account that is not
+        // there is not.
+        return installation_->add_credentials(wanted.name, wanted.id, credentials.access_key_id,
+                                              credentials.secret_access_key);
+      });
+      if (!made.ok()) return std::move(made).error().in("creating account " + wanted.name);
+      accounts_.push_back({wanted.name, wanted.id, created});
+    }
+    return ok_status();
+  }
+
+  Status check_ready() {
+    COFFER_TRY(auto transaction, database_->begin(context_, catalog::Database::Mode::kRead));
+    return transaction->run("SELECT 1").ok()
+               ? ok_status()
+               : Status(Error{ErrorCode::kUnavailable, "the catalog does not answer", {}});
+  }
+
+  std::string metrics() {
+    const wire::Server::Counts counts = server_->counts();
+    return "# TYPE coffer_http_connections gauge\ncoffer_http_connections " + std::to_string(counts.connections_open) +
+           "\n# TYPE coffer_http_connections_total counter\ncoffer_http_connections_total " +
+           std::to_string(counts.connections_total) +
+           "\n# TYPE coffer_http_requests_total counter\ncoffer_http_requests_total " +
+           std::to_string(counts.requests_total) +
+           "\n# TYPE coffer_http_malformed_total counter\ncoffer_http_malformed_total " +
+           std::to_string(counts.malformed_total) +
+           "\n# TYPE coffer_key_slots gauge\ncoffer_key_slots{keyset=\"installation\"} " +
+           std::to_string(installation_->slot_count()) + "\n";
+  }
+
+  World world_;
+  Config config_;
+  Context context_;  // never stopped: what is begun is finished
+  std::unique_ptr<Installation> installation_;
+  std::unique_ptr<catalog::Database> database_;
+  std::unique_ptr<audit::AuditLog> audit_;
+  std::unique_ptr<iam::Authority> authority_;
+  std::unique_ptr<kms::Service> kms_;
+  std::unique_ptr<gate::Gate> gate_;
+  std::unique_ptr<wire::Front> front_;
+  std::unique_ptr<wire::Server> server_;
+  std::vector<AccountInfo> accounts_;
+  bool stopped_ = false;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Daemon>> Daemon::start(World world, const Config& config) {
+  COFFER_CHECK_OK(check_config(config));
+  auto daemon = std::make_unique<RunningDaemon>(std::move(world), config);
+  COFFER_CHECK_OK(daemon->open());
+  COFFER_CHECK_OK(daemon->listen());
+  return std::unique_ptr<Daemon>(std::move(daemon));
+}
+
+Result<audit::VerifyReport> verify_audit_log(FileSystem& files, const Context& context, const Config& config,
+                                             std::string_view public_key_hex) {
+  std::string hex(public_key_hex);
+  if (hex.empty()) {
+    COFFER_TRY(Bytes text, files.read_file(config.data + "/audit.pub", 4096));
+    hex = to_text(text);
+  }
+  while (!hex.empty() && (hex.back() == '\n' || hex.back() == ' ')) hex.pop_back();
+  Result<Bytes> key = from_hex(hex);
+  if (!key.ok() || key->size() != 32)
+    return Error{ErrorCode::kInvalidArgument, "the public key is not 64 hexadecimal digits", "it is in DATA/audit.pub"};
+  if (config.catalog.empty()) COFFER_CHECK_OK(files.stat(catalog_location(config)));  // opening would make an empty one
+  COFFER_TRY(auto database, catalog::Database::open(catalog_location(config)));
+  return audit::verify(*database, context, *key);
+}
+
+}  // namespace coffer::daemon

@@ -1,0 +1,228 @@
+#include "edge/wire/front.h"
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <tuple>
+
+#include "edge/wire/model.h"
+#include "edge/wire/protocol.h"
+#include "edge/wire/sigv4.h"
+#include "engine/crypto/digest.h"
+#include "services/api/fault.h"
+
+namespace coffer::wire {
+namespace {
+
+constexpr std::string_view kGlobalRegion = "us-east-1";
+constexpr double kBucketsSeconds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
+constexpr size_t kBuckets = std::size(kBucketsSeconds);
+
+/// Requests by service, operation and code; durations by service.
+class Metrics {
+ public:
+  void count(std::string_view service, std::string_view operation, std::string_view code, double duration_seconds) {
+    std::lock_guard lock(mutex_);
+    ++requests_[{std::string(service), std::string(operation), std::string(code)}];
+    Histogram& histogram = durations_[std::string(service)];
+    ++histogram.count;
+    histogram.sum += duration_seconds;
+    for (size_t i = 0; i < kBuckets; ++i) histogram.buckets[i] += duration_seconds <= kBucketsSeconds[i];
+  }
+  void count_refusal(std::string_view code) {
+    std::lock_guard lock(mutex_);
+    ++refusals_[std::string(code)];
+  }
+  [[nodiscard]] std::string text() const {
+    std::lock_guard lock(mutex_);
+    std::string out = "# TYPE coffer_api_requests_total counter\n";
+    for (const auto& [key, value] : requests_) {
+      const auto& [service, operation, code] = key;
+      out += "coffer_api_requests_total{service=\"" + service + "\",operation=\"" + operation + "\",code=\"" + code +
+             "\"} " + std::to_string(value) + "\n";
+    }
+    out += "# TYPE coffer_auth_failures_total counter\n";
+    for (const auto& [code, value] : refusals_)
+      out += "coffer_auth_failures_total{code=\"" + code + "\"} " + std::to_string(value) + "\n";
+    out += "# TYPE coffer_api_request_duration_seconds histogram\n";
+    for (const auto& [service, histogram] : durations_) {
+      const std::string label = "{service=\"" + service + "\"";
+      for (size_t i = 0; i < kBuckets; ++i) {
+        std::string bound = std::to_string(kBucketsSeconds[i]);
+        bound.erase(bound.find_last_not_of('0') + 1);
+        if (bound.ends_with('.')) bound.pop_back();
+        out += "coffer_api_request_duration_seconds_bucket" + label + ",le=\"" + bound + "\"} " +
+               std::to_string(histogram.buckets[i]) + "\n";
+      }
+      out += "coffer_api_request_duration_seconds_bucket" + label + ",le=\"+Inf\"} " + std::to_string(histogram.count) +
+             "\n";
+      out += "coffer_api_request_duration_seconds_sum" + label + "} " + std::to_string(histogram.sum) + "\n";
+      out += "coffer_api_request_duration_seconds_count" + label + "} " + std::to_string(histogram.count) + "\n";
+    }
+    return out;
+  }
+
+ private:
+  struct Histogram {
+    uint64_t count = 0;
+    double sum = 0;
+    uint64_t buckets[kBuckets] = {};
+  };
+  mutable std::mutex mutex_;
+  std::map<std::tuple<std::string, std::string, std::string>, uint64_t> requests_;
+  std::map<std::string, uint64_t> refusals_;
+  std::map<std::string, Histogram> durations_;
+};
+
+const ServiceModel* find_by_signing_name(std::string_view name) {
+  for (const ServiceModel& service : service_models()) {
+    if (service.signing_name == name) return &service;
+  }
+  return nullptr;
+}
+
+Response plain(int status, std::string body) {
+  Response response;
+  response.status = status;
+  response.headers.set("Content-Type", "text/plain; charset=utf-8");
+  response.body = std::move(body);
+  return response;
+}
+
+}  // namespace
+
+struct Front::State {
+  gate::Gate& gate;
+  iam::Authority& authority;
+  Clock& clock;
+  Entropy& entropy;
+  Options options;
+  Metrics metrics;
+
+  struct Progress {  // how far a request came, for the answer and the counters
+    const ServiceModel* service = nullptr;
+    Route route;
+    api::Call call;
+    bool authenticated = false;
+  };
+
+  Result<Response> answer(const Context& context, Request& request, Progress& at) {
+    at.call.context = context;
+    at.call.time = clock.wall();
+    at.call.source_ip = request.remote_ip;
+    at.call.user_agent = std::string(request.headers.get("user-agent"));
+    at.call.secure_transport = request.secure;
+
+    at.service = guess_service(request);
+    COFFER_TRY(std::optional<SignatureClaim> claim, read_signature_claim(request));
+    if (claim) {
+      at.service = find_by_signing_name(claim->service);
+      if (!at.service) {
+        return api::fault(
+            ErrorCode::kUnauthenticated, "SignatureDoesNotMatch",
+            "Credential should be scoped to a service that this installation has, not '" + claim->service + "'.");
+      }
+    }
+    if (!at.service) {
+      return api::fault(ErrorCode::kUnauthenticated, "MissingAuthenticationToken", "Missing Authentication Token");
+    }
+    at.call.service = std::string(at.service->signing_name);
+    at.call.region = claim ? claim->region : options.regions.front();
+    if (request.stream) {
+      return api::fault(ErrorCode::kInvalidArgument, "RequestEntityTooLarge",
+                        "The request body is larger than any operation of this service takes.");
+    }
+    std::shared_ptr<const iam::Identity> identity;
+    if (claim) {
+      COFFER_TRY(identity, authenticate(context, request, *claim, at));
+    }
+    COFFER_TRY(at.route, find_route(*at.service, request));
+    at.call.operation = std::string(at.route.operation->name);
+    const api::Action* action = gate.find(at.call.service, at.call.operation);
+    if (!action) {
+      return api::fault(
+          ErrorCode::kInvalidArgument,
+          at.service->protocol == ProtocolKind::kQuery ? "InvalidAction" : "UnknownOperationException",
+          "The operation " + at.call.operation + " is not part of this installation: see docs/aws-coverage.md.");
+    }
+    if (!identity && !action->anonymous)
+      return api::fault(ErrorCode::kUnauthenticated, "MissingAuthenticationToken", "Missing Authentication Token");
+    COFFER_TRY(api::Value input, decode_input(at.route, request));
+    COFFER_CHECK_OK(validate(*at.service, *at.route.operation, input));
+    COFFER_TRY(api::Value output, gate.run(at.call, identity.get(), input));
+    return encode_output(at.route, output, at.call.request_id);
+  }
+
+  Result<std::shared_ptr<const iam::Identity>> authenticate(const Context& context, const Request& request,
+                                                            const SignatureClaim& claim, Progress& at) {
+    COFFER_CHECK_OK(check_region(*at.service, claim));
+    at.call.caller.access_key_id = claim.access_key_id;
+    COFFER_TRY(iam::Credential credential,
+               authority.find_credential(context, claim.access_key_id, claim.session_token, at.call.time));
+    const std::string hash = to_hex(crypto::sha256(as_bytes(request.body)));
+    Status verified = verify_signature(request, claim, credential.secret_access_key->view(), hash, at.call.time);
+    if (!verified.ok()) {
+      // The key is known, so its owner should learn of it; for unknown keys there is only the counter.
+      at.call.caller.account = credential.identity->caller.account;
+      gate.record_refusal(at.call, verified.error());
+      return std::move(verified).error();
+    }
+    at.call.caller = credential.identity->caller;
+    at.call.caller.access_key_id = claim.access_key_id;
+    at.authenticated = true;
+    authority.note_use(claim.access_key_id, claim.service, claim.region, at.call.time);
+    return credential.identity;
+  }
+
+  /// Global services are signed for us-east-1 by clients that know them as global, and for their own Region by others.
+  [[nodiscard]] Status check_region(const ServiceModel& service, const SignatureClaim& claim) const {
+    const auto& regions = options.regions;
+    if (std::find(regions.begin(), regions.end(), claim.region) != regions.end()) return ok_status();
+    if (service.global && claim.region == kGlobalRegion) return ok_status();
+    return api::fault(ErrorCode::kUnauthenticated, "SignatureDoesNotMatch",
+                      "Credential should be scoped to a valid region, not '" + claim.region +
+                          "'. This installation has " + regions.front() + (regions.size() > 1 ? " and others." : "."));
+  }
+};
+
+Front::Front(gate::Gate& gate, iam::Authority& authority, Clock& clock, Entropy& entropy, Options options)
+    : state_(new State{gate, authority, clock, entropy, std::move(options), {}}) {}
+Front::~Front() = default;
+
+Response Front::handle(const Context& context, Request& request) {
+  State& state = *state_;
+  if (request.method == "GET" || request.method == "HEAD") {
+    const std::string_view path = request.path();
+    if (path == "/healthz") return plain(200, "ok\n");
+    if (path == "/readyz") {
+      Status ready = state.options.ready ? state.options.ready() : ok_status();
+      return ready.ok() ? plain(200, "ready\n") : plain(503, "not ready: " + ready.error().message + "\n");
+    }
+    if (path == "/metrics") {
+      std::string text = "# TYPE coffer_build_info gauge\ncoffer_build_info{version=\"" + state.options.version +
+                         "\"} 1\n" + state.metrics.text();
+      if (state.options.metrics) text += state.options.metrics();
+      Response response = plain(200, std::move(text));
+      response.headers.set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+      return response;
+    }
+  }
+  const MonoTime begun = state.clock.mono();
+  State::Progress at;
+  at.call.request_id = random_uuid(state.entropy);
+  Result<Response> answer = state.answer(context, request, at);
+  const double seconds = std::chrono::duration<double>(state.clock.mono() - begun).count();
+  const std::string_view service = at.service ? at.service->id : std::string_view("unknown");
+  const std::string_view operation = at.route.operation ? at.route.operation->name : std::string_view("unknown");
+  if (answer.ok()) {
+    state.metrics.count(service, operation, "200", seconds);
+    return std::move(answer).value();
+  }
+  Response response = encode_error(at.service, at.route.operation, answer.error(), at.call.request_id);
+  state.metrics.count(service, operation, std::to_string(response.status), seconds);
+  if (!at.authenticated && answer.error().code == ErrorCode::kUnauthenticated)
+    state.metrics.count_refusal(answer.error().name.empty() ? "Unauthenticated" : answer.error().name);
+  return response;
+}
+
+}  // namespace coffer::wire

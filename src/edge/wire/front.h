@@ -1,0 +1,36 @@
+// The front: from a Request to a Response. Operation found, signature checked, input decoded and validated, gate asked,
+// answer encoded. Also the pages without signature: /healthz, /readyz, /metrics.
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/entropy.h"
+#include "edge/wire/http.h"
+#include "services/gate/gate.h"
+#include "services/iam/authority.h"
+
+namespace coffer::wire {
+
+class Front {
+ public:
+  struct Options {
+    std::vector<std::string> regions;      // of this installation; the first is the default
+    std::string version;                   // for coffer_build_info
+    std::function<Status()> ready;         // what /readyz asks; null: always ready
+    std::function<std::string()> metrics;  // more lines for /metrics; may be null
+  };
+  /// All borrowed things outlive the front.
+  Front(gate::Gate& gate, iam::Authority& authority, Clock& clock, Entropy& entropy, Options options);
+  ~Front();
+  /// Safe from many threads.
+  Response handle(const Context& context, Request& request);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace coffer::wire

@@ -1,0 +1,192 @@
+#include "services/gate/gate.h"
+
+#include <algorithm>
+#include <map>
+#include <unordered_map>
+
+#include "services/api/fault.h"
+
+namespace coffer::gate {
+namespace {
+
+using catalog::Database;
+using catalog::Transaction;
+
+constexpr int kAttemptsMax = 10;
+
+/// Begins when the first statement comes: calls that are answered from caches never open a transaction.
+class LazyRead final : public Transaction {
+ public:
+  LazyRead(Database& database, const Context& context) : database_(database), context_(context) {}
+  Result<catalog::Rows> run(std::string_view sql, std::span<const catalog::Parameter> parameters) override {
+    if (!begun_) {
+      COFFER_TRY(begun_, database_.begin(context_, Database::Mode::kRead));
+    }
+    return begun_->run(sql, parameters);
+  }
+  Status commit() override { return ok_status(); }
+  [[nodiscard]] bool writes() const override { return false; }
+
+ private:
+  Database& database_;
+  const Context& context_;
+  std::unique_ptr<Transaction> begun_;
+};
+
+/// The same failure without what an outsider must not learn. The full text goes into the audit record.
+Error internal_error(std::string message) { return Error{ErrorCode::kInternal, std::move(message), {}}; }
+
+std::string error_name(const Error& error) {
+  return error.name.empty() ? std::string(error_code_name(error.code)) : error.name;
+}
+
+}  // namespace
+
+struct Gate::State {
+  Database& database;
+  iam::Authority& authority;
+  audit::AuditLog& audit;
+  Clock& clock;
+  std::map<std::string, std::unordered_map<std::string, api::Action>, std::less<>> services;
+
+  struct Attempt {
+    std::vector<api::AccessRequest> requests;
+    Result<api::Value> result = internal_error("not run");
+    bool recorded = false;  // the record was committed with the effect
+  };
+
+  Attempt attempt(const api::Action& action, const api::Call& call, const iam::Identity* identity,
+                  const api::Value& input) {
+    Attempt a;
+    a.result = in_one_transaction(action, call, identity, input, a);
+    return a;
+  }
+
+  Result<api::Value> in_one_transaction(const api::Action& action, const api::Call& call, const iam::Identity* identity,
+                                        const api::Value& input, Attempt& a) {
+    std::unique_ptr<Transaction> transaction;
+    if (action.changes) {
+      COFFER_TRY(transaction, database.begin(call.context, Database::Mode::kWrite));
+    } else {
+      transaction = std::make_unique<LazyRead>(database, call.context);
+    }
+    const api::Operation operation{call, input, *transaction};
+    if (action.access) {
+      COFFER_TRY(a.requests, action.access(operation));
+    }
+    if (!a.requests.empty()) {
+      static const iam::Identity kNobody{{}, std::make_shared<const policy::PrincipalPolicies>(), {}, {}};
+      COFFER_CHECK_OK(authority.authorize(*transaction, call, identity ? *identity : kNobody, a.requests));
+    }
+    COFFER_TRY(api::Value output, action.run(operation));
+    if (action.changes) {
+      for (const audit::Record& record : records_of(action, call, input, &output, nullptr, a.requests)) {
+        COFFER_CHECK_OK(audit.append(*transaction, record));
+      }
+      COFFER_CHECK_OK(transaction->commit());
+      a.recorded = true;
+    }
+    return output;
+  }
+
+  /// One for the caller's account, and one for each other account whose resource was asked for.
+  std::vector<audit::Record> records_of(const api::Action& action, const api::Call& call, const api::Value& input,
+                                        const api::Value* output, const Error* error,
+                                        const std::vector<api::AccessRequest>& requests) {
+    audit::Record record;
+    record.time = call.time;
+    record.caller = call.caller;
+    record.account = call.caller.account.empty() ? call.source_account : call.caller.account;
+    record.service = call.service;
+    record.operation = call.operation;
+    record.region = call.region;
+    record.source_ip = call.source_ip;
+    record.user_agent = call.user_agent;
+    record.request_id = call.request_id;
+    record.via_service = call.via_service;
+    record.read_only = !action.changes;
+    record.request_parameters = audit::loggable_json(input);
+    if (action.changes && output) record.response_elements = audit::loggable_json(*output);
+    if (error) {
+      record.error_code = error_name(*error);
+      record.error_message = error->message;
+    }
+    if (output && action.resources) {
+      record.resources = action.resources(input, *output);
+    } else {
+      for (const api::AccessRequest& request : requests) {
+        if (request.resource != "*") record.resources.push_back(request.resource);
+      }
+    }
+    std::vector<audit::Record> records;
+    std::vector<std::string> accounts{record.account};
+    for (const api::AccessRequest& request : requests) {
+      const std::string& owner = request.resource_account;
+      if (!owner.empty() && std::find(accounts.begin(), accounts.end(), owner) == accounts.end())
+        accounts.push_back(owner);
+    }
+    for (const std::string& account : accounts) {
+      records.push_back(record);
+      records.back().account = account;
+    }
+    return records;
+  }
+};
+
+Gate::Gate(Database& database, iam::Authority& authority, audit::AuditLog& audit, Clock& clock)
+    : state_(std::make_unique<State>(State{database, authority, audit, clock, {}})) {}
+Gate::~Gate() = default;
+
+void Gate::add(api::ServiceTable table) {
+  auto& service = state_->services[table.signing_name];
+  for (api::Action& action : table.actions) {
+    std::string name = action.operation;
+    COFFER_ASSERT(action.run);
+    COFFER_ASSERT(service.emplace(std::move(name), std::move(action)).second);
+  }
+}
+
+const api::Action* Gate::find(std::string_view service, std::string_view operation) const {
+  const auto found = state_->services.find(service);
+  if (found == state_->services.end()) return nullptr;
+  const auto action = found->second.find(std::string(operation));
+  return action == found->second.end() ? nullptr : &action->second;
+}
+
+Result<api::Value> Gate::run(const api::Call& call, const iam::Identity* identity, const api::Value& input) {
+  const api::Action* action = find(call.service, call.operation);
+  COFFER_ASSERT(action);
+  if (!identity && !action->anonymous && call.caller.kind != api::Caller::Kind::kService)
+    return api::fault(ErrorCode::kUnauthenticated, "MissingAuthenticationToken", "Missing Authentication Token");
+  State::Attempt done;
+  for (int attempts = 1;; ++attempts) {
+    try {
+      done = state_->attempt(*action, call, identity, input);
+    } catch (const std::exception& thrown) {
+      done = {};
+      done.result = internal_error(call.service + ":" + call.operation + ": " + thrown.what());
+    }
+    // A conflict without a name is the database's: somebody else wrote first, and nothing of ours happened.
+    if (done.result.ok() || done.result.code() != ErrorCode::kConflict || !done.result.error().name.empty()) break;
+    if (attempts == kAttemptsMax) break;
+    COFFER_CHECK_OK(call.context.check());
+  }
+  if (done.recorded) return std::move(done.result);
+  const Error* error = done.result.ok() ? nullptr : &done.result.error();
+  const api::Value* output = done.result.ok() ? &done.result.value() : nullptr;
+  for (audit::Record& record : state_->records_of(*action, call, input, output, error, done.requests)) {
+    if (Status queued = state_->audit.enqueue(std::move(record)); !queued.ok())
+      return std::move(queued).error().in("recording the call");
+  }
+  return std::move(done.result);
+}
+
+void Gate::record_refusal(const api::Call& call, const Error& error) {
+  static const api::Action kNone{};
+  for (audit::Record& record : state_->records_of(kNone, call, api::Value::object(), nullptr, &error, {})) {
+    // The request is refused whether or not this succeeds, and nothing was done for it.
+    static_cast<void>(state_->audit.enqueue(std::move(record)).ok());
+  }
+}
+
+}  // namespace coffer::gate
