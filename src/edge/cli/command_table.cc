@@ -62,12 +62,13 @@ ArgumentSpec many(ArgumentSpec spec) {
 
 const OptionSpec kVault =
     from_environment(option("vault", "PATH", "the vault's directory", Values::kDirectory), "COFFER_VAULT");
-const OptionSpec kKey =
-    from_environment(option("key", "KEY",
-                            "what opens the vault: file:PATH (or just PATH), passphrase-file:PATH, "
-                            "passphrase-env:NAME, passphrase-command:COMMAND, or passphrase (asks at the terminal)",
-                            Values::kFile),
-                     "COFFER_KEY");
+const OptionSpec kKey = from_environment(option("key", "KEY",
+                                                "what opens the vault: file:PATH (or just PATH), passphrase-file:PATH, "
+                                                "passphrase-env:NAME, passphrase-command:COMMAND, kms:KEY (an ARN, id "
+                                                "or alias; credentials and endpoint as for "
+                                                "aws-cli), or passphrase (asks at the terminal)",
+                                                Values::kFile),
+                                         "COFFER_KEY");
 const Options kOutput = {flag("json", "one JSON document on standard output, progress as JSON lines on standard error"),
                          flag("quiet", "no progress and no notes; errors are still told")};
 const Options kOpened = {kVault, kKey};
@@ -324,6 +325,53 @@ const std::vector<CommandSpec>& command_table() {
                           option("pgdata", "DIR", "its data directory, for the local reader", Values::kDirectory)} +
                   kServers + kOpened + kWork + kOutput,
        .run = run_doctor_command},
+      {.name = "up",
+       .summary = "the daemon in the foreground, with embedded defaults",
+       .description = {"Serves the AWS APIs of one installation until it is interrupted. The first start makes the "
+                       "data folder: a catalog, a keyset "
+                       "with two slots, and an account with root credentials for each --account. DIR/credentials is an "
+                       "AWS shared credentials file with "
+                       "a profile for each account.",
+                       "Take DIR/recovery.key away to another place: it opens the installation when "
+                       "DIR/keys/installation.key is lost. For a service, "
+                       "write the same settings into a file and run cofferd --config FILE."},
+       .examples = {{"coffer up --data /srv/coffer", "one account, main, on 127.0.0.1:9420"},
+                    {"coffer up --data /srv/coffer --account main=111111111111 --account second=222222222222 --region "
+                     "us-east-2",
+                     "two accounts"}},
+       .arguments = {},
+       .options =
+           Options{
+               option("data", "DIR", "the folder of the installation", Values::kDirectory),
+               option("listen", "HOST:PORT", "where to listen; 127.0.0.1:9420 unless given"),
+               repeatable(option("region", "REGION",
+                                 "a Region that exists here; the first is the default; us-east-1 unless given")),
+               repeatable(option(
+                   "account", "NAME=ID",
+                   "an account and its id of 12 digits, made when it does not exist; main=111111111111 unless given")),
+               option("catalog", "WHERE", "postgresql://... instead of a file in the data folder"),
+               option("certificate", "FILE", "a PEM certificate chain; with --private-key it turns TLS on",
+                      Values::kFile),
+               option("private-key", "FILE", "the certificate's PEM private key", Values::kFile),
+               flag("plain-http-anywhere", "allow plain HTTP on addresses that other machines reach")} +
+           kOutput,
+       .run = run_up},
+      {.name = "audit verify",
+       .summary = "check the audit log of an installation, offline",
+       .description = {"Recomputes the chain over every record and checks every signed checkpoint. Needs the catalog "
+                       "and the public key alone; "
+                       "no daemon. What follows the last checkpoint is chained, but not signed yet, and is counted "
+                       "apart. Exit code 3: "
+                       "something was altered, and is named."},
+       .examples = {{"coffer audit verify --data /srv/coffer", "with the key in the data folder"},
+                    {"coffer audit verify --data /srv/coffer --public-key $(cat /media/usb/audit.pub)",
+                     "with a key that was kept elsewhere"}},
+       .arguments = {},
+       .options = Options{option("data", "DIR", "the folder of the installation", Values::kDirectory),
+                          option("catalog", "WHERE", "postgresql://... when the catalog is there"),
+                          option("public-key", "HEX", "the log's public key; DIR/audit.pub unless given")} +
+                  kOutput,
+       .run = run_audit_verify},
       {.name = "completion",
        .summary = "print a completion script for a shell",
        .description = {"Completes commands, options, files and, when vault and key are in the environment, points."},

@@ -20,6 +20,8 @@ Result<int> run_forget(Invocation& invocation);
 Result<int> run_collect(Invocation& invocation);
 Result<int> run_why_command(Invocation& invocation);
 Result<int> run_doctor_command(Invocation& invocation);
+Result<int> run_up(Invocation& invocation);
+Result<int> run_audit_verify(Invocation& invocation);
 Result<int> run_completion(Invocation& invocation);
 Result<int> run_man(Invocation& invocation);
 Result<int> run_help(Invocation& invocation);

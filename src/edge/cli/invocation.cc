@@ -112,7 +112,7 @@ Result<store::ObjectStore*> Invocation::store(bool create) {
 }
 
 KeyLoader Invocation::key_loader() const {
-  return {context_, world_.files, world_.processes, world_.prompter, world_.messages, world_.environment};
+  return {context_, world_.files, world_.clock, world_.processes, world_.prompter, world_.messages, world_.environment};
 }
 
 Result<vault::Vault*> Invocation::vault() {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "edge/wire/kms_client.h"
+
 namespace coffer::cli {
 
 namespace {
@@ -17,11 +19,12 @@ struct Prefix {
   KeySource::Kind kind;
   std::string_view slot_name;
 };
-constexpr std::array<Prefix, 4> kPrefixes = {
+constexpr std::array<Prefix, 5> kPrefixes = {
     {{"file:", KeySource::Kind::kKeyFile, "key-file"},
      {"passphrase-file:", KeySource::Kind::kPassphraseFile, "passphrase"},
      {"passphrase-env:", KeySource::Kind::kPassphraseEnvironment, "passphrase"},
-     {"passphrase-command:", KeySource::Kind::kPassphraseCommand, "passphrase"}}};
+     {"passphrase-command:", KeySource::Kind::kPassphraseCommand, "passphrase"},
+     {"kms:", KeySource::Kind::kKms, "kms"}}};
 
 bool is_slot_name_character(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '_' || c == '-';
@@ -73,7 +76,9 @@ Result<NamedKeySource> parse_named_key_source(std::string_view text) {
     return NamedKeySource{std::string(text.substr(0, equals)), std::move(source)};
   }
   COFFER_TRY(KeySource source, parse_key_source(text));
-  const std::string_view name = source.kind == KeySource::Kind::kKeyFile ? "key-file" : "passphrase";
+  const std::string_view name = source.kind == KeySource::Kind::kKeyFile ? "key-file"
+                                : source.kind == KeySource::Kind::kKms   ? "kms"
+                                                                         : "passphrase";
   return NamedKeySource{std::string(name), std::move(source)};
 }
 
@@ -95,6 +100,41 @@ Result<std::unique_ptr<crypto::SlotKey>> KeyLoader::load_key_file(const std::str
   wipe(*contents);
   if (!key.ok()) return std::move(key).error().in("the key file " + path);
   return crypto::key_file_slot(std::move(key).value());
+}
+
+namespace {
+
+/// A KMS slot with what it calls through.
+class NetworkSlot final : public crypto::SlotKey {
+ public:
+  NetworkSlot(Clock& clock, const Context& context, wire::AwsSettings settings, std::string key)
+      : http_(wire::curl_client()),
+        client_(wire::kms_client(*http_, clock, context, std::move(settings))),
+        slot_(kms::kms_slot(*client_, std::move(key))) {}
+  [[nodiscard]] std::string type() const override { return slot_->type(); }
+  Result<crypto::KeySlot> wrap(std::string_view name, ByteView root, ByteView binding, Entropy& entropy) override {
+    return slot_->wrap(name, root, binding, entropy);
+  }
+  Result<Secret> unwrap(const crypto::KeySlot& slot, ByteView binding) override { return slot_->unwrap(slot, binding); }
+
+ private:
+  std::unique_ptr<wire::HttpClient> http_;
+  std::unique_ptr<kms::KeyClient> client_;
+  std::unique_ptr<crypto::SlotKey> slot_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<crypto::SlotKey>> KeyLoader::load_kms_key(const std::string& key) const {
+  // arn:aws:kms:REGION:ACCOUNT:key/ID
+  std::string region;
+  if (key.starts_with("arn:")) {
+    size_t begin = 0;
+    for (int colons = 0; colons < 3 && begin != std::string::npos; ++colons) begin = key.find(':', begin) + 1;
+    region = key.substr(begin, key.find(':', begin) - begin);
+  }
+  COFFER_TRY(wire::AwsSettings settings, wire::aws_settings(files, environment, region));
+  return std::unique_ptr<crypto::SlotKey>(std::make_unique<NetworkSlot>(clock, context, std::move(settings), key));
 }
 
 Result<Secret> KeyLoader::passphrase_from_command(const std::string& command) const {
@@ -139,6 +179,7 @@ Result<Secret> KeyLoader::passphrase(const KeySource& source, std::string_view p
     }
     case KeySource::Kind::kPassphraseCommand: return passphrase_from_command(source.argument);
     case KeySource::Kind::kPassphrasePrompt:
+    case KeySource::Kind::kKms:
     case KeySource::Kind::kKeyFile: break;
   }
   return prompted(purpose, confirm);
@@ -147,6 +188,7 @@ Result<Secret> KeyLoader::passphrase(const KeySource& source, std::string_view p
 Result<std::unique_ptr<crypto::SlotKey>> KeyLoader::load(const KeySource& source, std::string_view purpose,
                                                          bool confirm) const {
   if (source.kind == KeySource::Kind::kKeyFile) return load_key_file(source.argument);
+  if (source.kind == KeySource::Kind::kKms) return load_kms_key(source.argument);
   COFFER_TRY(Secret secret, passphrase(source, purpose, confirm));
   if (secret.empty())
     return Error{ErrorCode::kInvalidArgument, "the passphrase is empty", "give one that nobody can guess"};

@@ -1,5 +1,5 @@
 // Where a key comes from: file:PATH, passphrase-file:PATH, passphrase-env:NAME, passphrase-command:COMMAND, passphrase,
-// PATH.
+// kms:KEY, PATH.
 #pragma once
 #include <memory>
 #include <string>
@@ -15,9 +15,9 @@
 namespace coffer::cli {
 
 struct KeySource {
-  enum class Kind { kKeyFile, kPassphraseFile, kPassphraseEnvironment, kPassphraseCommand, kPassphrasePrompt };
+  enum class Kind { kKeyFile, kPassphraseFile, kPassphraseEnvironment, kPassphraseCommand, kPassphrasePrompt, kKms };
   Kind kind = Kind::kKeyFile;
-  std::string argument;  // path, variable or command
+  std::string argument;  // path, variable, command, or KMS key
   friend bool operator==(const KeySource&, const KeySource&) = default;
 };
 /// kInvalidArgument with the forms that there are.
@@ -35,6 +35,7 @@ Status check_slot_name(std::string_view name);
 struct KeyLoader {
   const Context& context;
   FileSystem& files;
+  Clock& clock;
   Processes& processes;
   Prompter& prompter;
   Sink& messages;  // a key file that others may read is told
@@ -44,6 +45,7 @@ struct KeyLoader {
   Result<std::unique_ptr<crypto::SlotKey>> load(const KeySource& source, std::string_view purpose, bool confirm) const;
 
  private:
+  Result<std::unique_ptr<crypto::SlotKey>> load_kms_key(const std::string& key) const;
   Result<std::unique_ptr<crypto::SlotKey>> load_key_file(const std::string& path) const;
   Result<Secret> passphrase(const KeySource& source, std::string_view purpose, bool confirm) const;
   Result<Secret> passphrase_from_command(const std::string& command) const;

@@ -1,0 +1,111 @@
+#include "edge/wire/http_client.h"
+
+#include <curl/curl.h>
+
+namespace coffer::wire {
+namespace {
+
+constexpr size_t kAnswerSizeMax = 1 << 20;
+
+struct Answer {
+  Response response;
+  bool too_large = false;
+};
+
+size_t take_body(char* data, size_t size, size_t count, void* into) {
+  auto& answer = *static_cast<Answer*>(into);
+  if (answer.response.body.size() + size * count > kAnswerSizeMax) {
+    answer.too_large = true;
+    return 0;
+  }
+  answer.response.body.append(data, size * count);
+  return size * count;
+}
+
+size_t take_header(char* data, size_t size, size_t count, void* into) {
+  auto& answer = *static_cast<Answer*>(into);
+  std::string_view line(data, size * count);
+  while (!line.empty() && (line.back() == '\r' || line.back() == '\n' || line.back() == ' ')) line.remove_suffix(1);
+  const size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return size * count;
+  std::string_view value = line.substr(colon + 1);
+  while (!value.empty() && value.front() == ' ') value.remove_prefix(1);
+  answer.response.headers.add(std::string(line.substr(0, colon)), std::string(value));
+  return size * count;
+}
+
+int look_for_stop(void* context, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  return static_cast<const Context*>(context)->stopped() ? 1 : 0;
+}
+
+struct Free {
+  void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+
+class CurlClient final : public HttpClient {
+ public:
+  CurlClient(std::string ca_bundle_file, std::chrono::seconds timeout)
+      : ca_bundle_file_(std::move(ca_bundle_file)), timeout_(timeout) {
+    static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+    COFFER_ASSERT(ready == CURLE_OK);
+  }
+
+  Result<Response> send(const Context& context, const std::string& endpoint, const Request& request) override {
+    std::unique_ptr<CURL, Free> handle(curl_easy_init());
+    COFFER_ASSERT(handle);
+    std::unique_ptr<curl_slist, Free> headers;
+    for (const auto& [name, value] : request.headers.fields()) append(headers, name + ": " + value);
+    append(headers, "Expect:");
+    Answer answer;
+    const std::string url = endpoint + request.target;
+    CURL* c = handle.get();
+    curl_easy_setopt(c, CURLOPT_URL, url.c_str());
+    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+    curl_easy_setopt(c, CURLOPT_POSTFIELDS, request.body.data());
+    curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+    curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers.get());
+    curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);
+    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(c, CURLOPT_TIMEOUT, static_cast<long>(timeout_.count()));
+    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
+    curl_easy_setopt(c, CURLOPT_WRITEDATA, &answer);
+    curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, take_header);
+    curl_easy_setopt(c, CURLOPT_HEADERDATA, &answer);
+    curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, look_for_stop);
+    curl_easy_setopt(c, CURLOPT_XFERINFODATA, const_cast<Context*>(&context));
+    if (!ca_bundle_file_.empty()) curl_easy_setopt(c, CURLOPT_CAINFO, ca_bundle_file_.c_str());
+    const CURLcode done = curl_easy_perform(c);
+    COFFER_CHECK_OK(context.check());
+    if (answer.too_large) return Error{ErrorCode::kUnavailable, endpoint + " answers with more than 1 MiB", {}};
+    if (done == CURLE_OPERATION_TIMEDOUT)
+      return Error{ErrorCode::kDeadlineExceeded, endpoint + " does not answer", "is this the right endpoint?"};
+    if (done != CURLE_OK)
+      return Error{ErrorCode::kUnavailable, endpoint + ": " + curl_easy_strerror(done),
+                   "is this the right endpoint, and does it run?"};
+    long status = 0;
+    curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status);
+    answer.response.status = static_cast<int>(status);
+    return std::move(answer.response);
+  }
+
+ private:
+  static void append(std::unique_ptr<curl_slist, Free>& list, const std::string& line) {
+    curl_slist* longer = curl_slist_append(list.get(), line.c_str());
+    COFFER_ASSERT(longer);
+    static_cast<void>(list.release());
+    list.reset(longer);
+  }
+  std::string ca_bundle_file_;
+  std::chrono::seconds timeout_;
+};
+
+}  // namespace
+
+std::unique_ptr<HttpClient> curl_client(std::string ca_bundle_file, std::chrono::seconds timeout) {
+  return std::make_unique<CurlClient>(std::move(ca_bundle_file), timeout);
+}
+
+}  // namespace coffer::wire
