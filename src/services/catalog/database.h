@@ -3,7 +3,9 @@
 //
 // SQL here is the common subset: placeholders $1, $2 ... (each may be used more than once), BIGINT, TEXT, and {blob}
 // for bytes in migrations (BLOB or BYTEA); INSERT ... ON CONFLICT, RETURNING and LIMIT exist on both. Times are BIGINT
-// microseconds, booleans BIGINT.
+// microseconds, booleans BIGINT. Text is UTF-8 without NUL, and compares and sorts byte by byte on both. In migrations
+// {identity} is the type of a key that the database gives, growing and never used twice (gaps are possible). A null for
+// a placeholder that has no type from its place ("$1 IS NULL") needs one: CAST($1 AS BIGINT).
 #pragma once
 #include <chrono>
 #include <cstdint>

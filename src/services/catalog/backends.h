@@ -1,0 +1,27 @@
+// What database.cc knows of the two backends, and what they share.
+#pragma once
+#include "services/catalog/database.h"
+
+namespace coffer::catalog {
+
+Result<std::unique_ptr<Database>> open_sqlite(const std::string& path);
+/// A database of its own that ends with the object.
+Result<std::unique_ptr<Database>> open_sqlite_in_memory();
+Result<std::unique_ptr<Database>> open_postgres(const std::string& conninfo);
+
+/// kInvalidArgument for text that one of the backends would refuse (not UTF-8, or with a NUL in it), so that both do.
+Status check_texts(std::span<const Parameter> parameters);
+
+/// How a backend spells what the common subset lacks.
+struct Dialect {
+  std::string_view blob;      // {blob}
+  std::string_view identity;  // {identity}
+  std::string_view text;      // TEXT as the type of a column: compared byte by byte on both
+};
+/// The statements of a migration, in order.
+std::vector<std::string> statements_of(std::string_view sql, const Dialect& dialect);
+/// Database::migrate() for every backend.
+Status apply_migrations(Database& database, const Context& context, std::span<const Migration> migrations,
+                        const Dialect& dialect);
+
+}  // namespace coffer::catalog
