@@ -1,0 +1,33 @@
+// JSON as policies need it: duplicate names are refused, and every value knows where it stands in the text.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+
+namespace coffer::policy {
+
+struct Place {
+  uint32_t line = 1, column = 1;  // from 1
+};
+
+struct Node {
+  enum class Type { kNull, kBool, kNumber, kString, kArray, kObject };
+  Type type = Type::kNull;
+  std::string text;  // of a string; a number or true/false as written
+  std::vector<Node> items;
+  std::vector<std::pair<std::string, Node>> members;
+  Place begin, end;
+
+  [[nodiscard]] bool is_scalar() const { return type == Type::kString || type == Type::kNumber || type == Type::kBool; }
+  [[nodiscard]] const Node* find(std::string_view name) const;
+};
+
+/// The whole of `text` as one value. kInvalidArgument says what is wrong at which line and column. Depth is at most 32;
+/// only the characters that policies may hold are taken (U+0009, U+000A, U+000D, U+0020 to U+00FF).
+Result<Node> parse_json(std::string_view text);
+
+}  // namespace coffer::policy
