@@ -7,7 +7,7 @@
 namespace coffer::policy {
 namespace {
 
-using Kind = api::Caller::Kind;
+using CallerKind = api::Caller::Kind;
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
@@ -24,15 +24,15 @@ bool is_account(std::string_view value, std::string_view account) {
 Named names(const PrincipalEntry& entry, const api::Caller& caller) {
   if (entry.type == PrincipalEntry::Type::kAnyone) return Named::kRoleOrAnyone;
   if (entry.type == PrincipalEntry::Type::kService)
-    return caller.kind == Kind::kService && entry.value == caller.arn ? Named::kSelf : Named::kNot;
-  if (entry.type != PrincipalEntry::Type::kAws || caller.kind == Kind::kService || caller.kind == Kind::kAnonymous)
+    return caller.kind == CallerKind::kService && entry.value == caller.arn ? Named::kSelf : Named::kNot;
+  if (entry.type != PrincipalEntry::Type::kAws || caller.kind == CallerKind::kService || caller.kind == CallerKind::kAnonymous)
     return Named::kNot;
-  if (is_account(entry.value, caller.account)) return caller.kind == Kind::kRoot ? Named::kSelf : Named::kAccount;
+  if (is_account(entry.value, caller.account)) return caller.kind == CallerKind::kRoot ? Named::kSelf : Named::kAccount;
   if (entry.value == caller.arn) return Named::kSelf;
-  const bool user = caller.kind == Kind::kUser;
+  const bool user = caller.kind == CallerKind::kUser;
   if (entry.value == caller.principal_id && !caller.principal_id.empty())
     return user ? Named::kSelf : Named::kRoleOrAnyone;
-  if (caller.kind == Kind::kRoleSession && entry.value == caller.principal_arn) return Named::kRoleOrAnyone;
+  if (caller.kind == CallerKind::kRoleSession && entry.value == caller.principal_arn) return Named::kRoleOrAnyone;
   return Named::kNot;
 }
 
@@ -47,12 +47,12 @@ bool exempted(const std::vector<PrincipalEntry>& entries, const api::Caller& cal
   const bool account = std::any_of(entries.begin(), entries.end(),
                                    [&](const PrincipalEntry& e) { return is_account(e.value, caller.account); });
   switch (caller.kind) {
-    case Kind::kAnonymous: return false;
-    case Kind::kService: return lists(caller.arn);
-    case Kind::kRoot: return account;
-    case Kind::kUser:
-    case Kind::kFederatedUser: return account && lists(caller.arn);
-    case Kind::kRoleSession: return account && lists(caller.principal_arn) && lists(caller.arn);
+    case CallerKind::kAnonymous: return false;
+    case CallerKind::kService: return lists(caller.arn);
+    case CallerKind::kRoot: return account;
+    case CallerKind::kUser:
+    case CallerKind::kFederatedUser: return account && lists(caller.arn);
+    case CallerKind::kRoleSession: return account && lists(caller.principal_arn) && lists(caller.arn);
   }
   return false;
 }
@@ -116,7 +116,7 @@ class Evaluation {
   }
 
  private:
-  bool matches(const Statement& statement, policy::Kind kind) {
+  bool matches(const Statement& statement, Kind kind) {
     const auto any = [&](const std::vector<Pattern>& patterns, std::string_view text) {
       return std::any_of(patterns.begin(), patterns.end(),
                          [&](const Pattern& p) { return p.match(text, query_.context).value_or(false); });
@@ -124,7 +124,7 @@ class Evaluation {
     if (statement.actions.empty() || any(statement.actions, query_.action) == statement.action_negated) return false;
     if (statement.has_resource) {
       if (any(statement.resources, query_.resource) == statement.resource_negated) return false;
-    } else if (kind != policy::Kind::kTrust) {
+    } else if (kind != Kind::kTrust) {
       return false;
     }
     std::vector<std::string>* missing = explanation_ ? &explanation_->missing_keys : nullptr;
@@ -176,7 +176,7 @@ Decision evaluate(const Query& query, const PrincipalPolicies& policies, const R
   using Verdict = Evaluation::Verdict;
   const api::Caller& caller = query.caller;
   Evaluation evaluation(query, explanation);
-  const bool is_principal = caller.kind != Kind::kService && caller.kind != Kind::kAnonymous;
+  const bool is_principal = caller.kind != CallerKind::kService && caller.kind != CallerKind::kAnonymous;
   const bool same_account = query.resource_account.empty() || query.resource_account == caller.account;
 
   const Verdict on_resource =
@@ -214,7 +214,7 @@ Decision evaluate(const Query& query, const PrincipalPolicies& policies, const R
                                                                  : not_allowed(DecidedBy::kResource);
   }
 
-  const bool identity_allows = identity.allows != Named::kNot || caller.kind == Kind::kRoot;
+  const bool identity_allows = identity.allows != Named::kNot || caller.kind == CallerKind::kRoot;
   const auto by_identity = [&](DecidedBy when_nothing_allows) {
     if (!identity_allows) return not_allowed(when_nothing_allows);
     if (!boundary_allows) return not_allowed(DecidedBy::kBoundary);
@@ -264,8 +264,8 @@ RequestContext global_context(const api::Call& call) {
     if (!value.empty()) context.set(key, value);
   };
   const auto flag = [](bool value) { return std::string(value ? "true" : "false"); };
-  const bool service = caller.kind == Kind::kService;
-  if (!service && caller.kind != Kind::kAnonymous) {
+  const bool service = caller.kind == CallerKind::kService;
+  if (!service && caller.kind != CallerKind::kAnonymous) {
     set("aws:PrincipalArn", caller.principal_arn.empty() ? caller.arn : caller.principal_arn);
     set("aws:PrincipalAccount", caller.account);
     set("aws:userid", caller.user_id);
