@@ -9,6 +9,36 @@ Result<std::unique_ptr<Database>> open_sqlite(const std::string& path);
 Result<std::unique_ptr<Database>> open_sqlite_in_memory();
 Result<std::unique_ptr<Database>> open_postgres(const std::string& conninfo);
 
+/// What both backends' transactions have in common: the first failure stays the answer until the end (one that the
+/// caller overlooked must not be committed around), and nothing works after the end. A derived class calls end() in its
+/// destructor.
+class GuardedTransaction : public Transaction {
+ public:
+  explicit GuardedTransaction(bool writes) : writes_(writes) {}
+  Result<Rows> run(std::string_view sql, std::span<const Parameter> parameters) final;
+  Status commit() final;
+  [[nodiscard]] bool writes() const final { return writes_; }
+
+ protected:
+  virtual Result<Rows> run_statement(std::string_view sql, std::span<const Parameter> parameters) = 0;
+  virtual Status commit_work() = 0;
+  /// Gives back what the transaction holds, rolled back unless it was committed.
+  virtual void release() = 0;
+  void end() {
+    if (!ended_) release();
+    ended_ = true;
+  }
+
+ private:
+  Status check_usable() const;
+  const bool writes_;
+  bool ended_ = false;
+  std::optional<Error> failed_;
+};
+
+/// kInternal: a caller broke a rule of database.h.
+Error misuse(std::string message);
+
 /// kInvalidArgument for text that one of the backends would refuse (not UTF-8, or with a NUL in it), so that both do.
 Status check_texts(std::span<const Parameter> parameters);
 

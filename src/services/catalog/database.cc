@@ -95,6 +95,32 @@ Status bump_generation(Transaction& transaction, std::string_view name) {
   return ok_status();
 }
 
+Error misuse(std::string message) { return Error{ErrorCode::kInternal, "catalog: " + std::move(message), {}}; }
+
+Status GuardedTransaction::check_usable() const {
+  if (failed_) return *failed_;
+  if (ended_) return misuse("the transaction has ended");
+  return ok_status();
+}
+
+Result<Rows> GuardedTransaction::run(std::string_view sql, std::span<const Parameter> parameters) {
+  COFFER_CHECK_OK(check_usable());
+  Result<Rows> rows = run_statement(sql, parameters);
+  if (!rows.ok()) failed_ = rows.error();
+  return rows;
+}
+
+Status GuardedTransaction::commit() {
+  COFFER_CHECK_OK(check_usable());
+  Status done = commit_work();
+  if (!done.ok()) failed_ = done.error();
+  end();
+  if (!done.ok()) return done;
+  // Whoever is told may begin a transaction of its own: ours holds nothing any more.
+  for (const auto& action : on_commit_) action();
+  return done;
+}
+
 std::span<const Migration> migrations() { return kMigrations; }
 
 namespace {

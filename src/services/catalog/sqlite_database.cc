@@ -61,8 +61,6 @@ ErrorCode code_of(int extended, int system_errno) {
   }
 }
 
-Error misuse(std::string message) { return Error{ErrorCode::kInternal, "catalog: " + std::move(message), {}}; }
-
 struct TextHash {
   using is_transparent = void;
   size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
@@ -369,51 +367,28 @@ class SqliteDatabase final : public Database {
   std::vector<std::unique_ptr<Connection>> idle_;
 };
 
-class SqliteTransaction final : public Transaction {
+class SqliteTransaction final : public GuardedTransaction {
  public:
   SqliteTransaction(SqliteDatabase& database, std::unique_ptr<Connection> connection, bool writes)
-      : database_(database), connection_(std::move(connection)), writes_(writes) {}
-  ~SqliteTransaction() override { finish(); }
-
-  Result<Rows> run(std::string_view sql, std::span<const Parameter> parameters) override {
-    COFFER_CHECK_OK(check_usable());
-    Result<Rows> rows = connection_->run(sql, parameters, writes_);
-    if (!rows.ok()) failed_ = rows.error();
-    return rows;
-  }
-
-  Status commit() override {
-    COFFER_CHECK_OK(check_usable());
-    Status done = connection_->commit();
-    finish();
-    if (!done.ok()) return done;
-    for (const auto& action : on_commit_) action();
-    return done;
-  }
-
-  [[nodiscard]] bool writes() const override { return writes_; }
+      : GuardedTransaction(writes), database_(database), connection_(std::move(connection)) {}
+  ~SqliteTransaction() override { end(); }
 
  private:
-  /// The first failure stays the answer: one that the caller overlooked must not be committed around.
-  Status check_usable() const {
-    if (failed_) return *failed_;
-    if (!connection_) return misuse("the transaction has ended");
-    return ok_status();
+  Result<Rows> run_statement(std::string_view sql, std::span<const Parameter> parameters) override {
+    return connection_->run(sql, parameters, writes());
   }
-  void finish() {
-    if (!connection_) return;
+  Status commit_work() override { return connection_->commit(); }
+  void release() override {
     if (connection_->end()) {
       database_.give(std::move(connection_));
     } else {
       connection_.reset();
     }
-    if (writes_) database_.writers().leave();
+    if (writes()) database_.writers().leave();
   }
 
   SqliteDatabase& database_;
   std::unique_ptr<Connection> connection_;
-  const bool writes_;
-  std::optional<Error> failed_;
 };
 
 Result<std::unique_ptr<Transaction>> SqliteDatabase::begin(const Context& context, Mode mode) {
