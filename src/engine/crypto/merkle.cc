@@ -76,6 +76,17 @@ void MerkleFrontier::append(const Digest256& leaf) {
   ++size_;
 }
 
+Result<MerkleFrontier> MerkleFrontier::restore(uint64_t size, std::vector<Digest256> peaks) {
+  if (peaks.size() != static_cast<size_t>(std::popcount(size)))
+    return Error{ErrorCode::kCorruption,
+                 std::to_string(peaks.size()) + " subtrees do not make a tree of " + std::to_string(size) + " leaves",
+                 {}};
+  MerkleFrontier frontier;
+  frontier.size_ = size;
+  frontier.peaks_ = std::move(peaks);
+  return frontier;
+}
+
 Digest256 MerkleFrontier::root() const {
   if (peaks_.empty()) return sha256({});
   Digest256 root = peaks_.back();

@@ -16,6 +16,10 @@ class MerkleFrontier {
   [[nodiscard]] uint64_t size() const { return size_; }
   /// SHA-256("") for the empty tree.
   [[nodiscard]] Digest256 root() const;
+  /// The hashes of the complete subtrees, largest first: with size() all that it takes to go on later.
+  [[nodiscard]] const std::vector<Digest256>& peaks() const { return peaks_; }
+  /// What peaks() and size() said. kCorruption when there cannot be that many peaks in a tree of that size.
+  static Result<MerkleFrontier> restore(uint64_t size, std::vector<Digest256> peaks);
 
  private:
   uint64_t size_ = 0;

@@ -157,5 +157,18 @@ TEST(Merkle, LeavesAndNodesAreHashedApart) {
   EXPECT_NE(merkle_leaf(both), merkle_node(a, b));
 }
 
+TEST(MerkleFrontier, GoesOnFromItsPeaksAsIfNothingHadBeen) {
+  MerkleFrontier whole, restored;
+  for (int i = 0; i < 200; ++i) {
+    const Digest256 leaf = merkle_leaf(as_bytes(std::to_string(i)));
+    whole.append(leaf);
+    restored = MerkleFrontier::restore(restored.size(), restored.peaks()).value();
+    restored.append(leaf);
+    ASSERT_EQ(restored.root(), whole.root()) << i;
+  }
+  EXPECT_TRUE(fails_with(MerkleFrontier::restore(201, whole.peaks()), ErrorCode::kCorruption, "subtrees"));
+  EXPECT_TRUE(fails_with(MerkleFrontier::restore(0, whole.peaks()), ErrorCode::kCorruption, "subtrees"));
+}
+
 }  // namespace
 }  // namespace coffer::crypto
