@@ -3,6 +3,7 @@
 #pragma once
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,13 +30,13 @@ struct SignatureClaim {
 };
 
 /// Nothing: the request is not signed. An Error has the names of the S3 column ("AuthorizationHeaderMalformed",
-/// "AuthorizationQueryParametersError", "InvalidRequest" for SigV4a and two mechanisms at once); edge/wire/error_names
-/// translates.
+/// "AuthorizationQueryParametersError", "InvalidRequest" for two mechanisms at once or an older one, "NotImplemented" for
+/// SigV4a, "AccessDenied" without a date); edge/wire/error_names translates.
 Result<std::optional<SignatureClaim>> read_signature_claim(const Request& request);
 
 /// Checks time window and signature. `payload_sha256_hex`: of the body that arrived, or the special string in force.
-/// Error names: "SignatureDoesNotMatch", "RequestTimeTooSkewed", "RequestExpired", "AccessDenied" (unsigned x-amz-*
-/// headers).
+/// Error names: "SignatureDoesNotMatch", "RequestTimeTooSkewed", "RequestExpired" (presigned), "AccessDenied" (host or an
+/// x-amz-* header not signed; a presigned request before its time), "InvalidURI".
 Status verify_signature(const Request& request, const SignatureClaim& claim, ByteView secret_access_key,
                         std::string_view payload_sha256_hex, WallTime now);
 
@@ -49,17 +50,19 @@ struct SigningKeys {
   const Secret& secret_access_key;
   std::string session_token;
 };
-/// Adds X-Amz-Date, X-Amz-Security-Token and Authorization to `request` (host must be set). Signs host, content-type
-/// and x-amz-*.
+/// Adds X-Amz-Date, X-Amz-Security-Token, for S3 X-Amz-Content-Sha256, and Authorization to `request` (host must be set).
+/// Signs host, content-type, x-amz-* and what `also_sign` names.
 void sign_request(Request& request, const SigningKeys& keys, std::string_view region, std::string_view service,
-                  WallTime now, std::string_view payload_sha256_hex);
-/// The target with the presigning parameters and signature.
+                  WallTime now, std::string_view payload_sha256_hex, std::span<const std::string_view> also_sign = {});
+/// The target with the presigning parameters and signature. The payload is UNSIGNED-PAYLOAD for S3 (unless the request
+/// has x-amz-content-sha256), else request.body.
 std::string presign(const Request& request, const SigningKeys& keys, std::string_view region, std::string_view service,
                     WallTime now, std::chrono::seconds expires);
 
 /// Decodes an aws-chunked body as it is read, checking each chunk's signature and the trailer. `claim.payload_hash`
-/// says which variant. Errors: "SignatureDoesNotMatch", "IncompleteBody", "InvalidChunkSizeError". After the last read
-/// `trailers()` is whole.
+/// says which variant. Bytes of a chunk are given out before its signature was seen, so nothing of a body may be kept
+/// unless a read returned 0, its end; after that `trailers()` is whole (names in lower case). Errors:
+/// "SignatureDoesNotMatch", "IncompleteBody", "InvalidChunkSizeError", "MalformedTrailerError", "NotImplemented".
 class ChunkedBody : public BodySource {
  public:
   [[nodiscard]] virtual const Headers& trailers() const = 0;

@@ -13,6 +13,7 @@
 #include "base/entropy.h"
 #include "base/secret.h"
 #include "services/api/call.h"
+#include "services/api/value.h"
 #include "services/catalog/database.h"
 
 namespace coffer::audit {
@@ -48,6 +49,13 @@ class AuditLog {
 /// `signing_key`: 32-byte Ed25519 seed. Starts the group-commit thread, which ends with the object.
 Result<std::unique_ptr<AuditLog>> open_audit_log(catalog::Database& database, Clock& clock, Entropy& entropy,
                                                  Secret signing_key);
+
+/// A value as canonical JSON for a record: members sorted by name, blobs left out, secrets (SecretAccessKey,
+/// SessionToken, Plaintext, ...) replaced by "HIDDEN_DUE_TO_SECURITY_REASONS"; "null" for nothing; beyond 100 KiB a
+/// note that it was omitted.
+std::string loggable_json(const api::Value& value);
+/// A record as its canonical JSON, in CloudTrail's field names.
+std::string record_json(const Record& record);
 
 struct VerifyReport {
   uint64_t records = 0, checkpoints = 0, unsigned_tail = 0;
