@@ -1,4 +1,4 @@
-// Ed25519 signatures (RFC 8032), for checkpoints of logs.
+// Ed25519 signatures (RFC 8032) by OpenSSL.
 #pragma once
 #include <array>
 
@@ -6,13 +6,14 @@
 
 namespace coffer::crypto {
 
+inline constexpr size_t kEd25519SeedSize = 32;
 using Ed25519PublicKey = std::array<std::byte, 32>;
 using Ed25519Signature = std::array<std::byte, 64>;
 
-/// `seed`: 32 bytes, the private key as RFC 8032 has it.
+/// `seed` is the 32-byte private key of RFC 8032.
 Ed25519PublicKey ed25519_public_key(ByteView seed);
 Ed25519Signature ed25519_sign(ByteView seed, ByteView message);
-/// False also for a key or signature of another length.
+/// False also for a key or signature of another size, and for a key that is no point of the curve.
 bool ed25519_verify(ByteView public_key, ByteView message, ByteView signature);
 
 }  // namespace coffer::crypto
