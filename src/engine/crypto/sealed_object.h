@@ -32,6 +32,8 @@ enum class ObjectKind : uint16_t {
   kAttestation = 7,
   kTombstone = 8,
   kWal = 9,
+  kKeyMaterial = 10,  // of a KMS key
+  kCredential = 11,   // a secret access key, a session token, a list's marker
 };
 
 using KeyId = std::array<std::byte, 16>;

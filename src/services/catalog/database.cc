@@ -1,8 +1,16 @@
 #include "services/catalog/database.h"
 
+#include <atomic>
+
 #include "services/catalog/backends.h"
 
 namespace coffer::catalog {
+namespace {
+
+std::atomic<uint64_t> epoch{1};
+
+}  // namespace
+
 namespace {
 
 template <class T>
@@ -92,8 +100,11 @@ Status bump_generation(Transaction& transaction, std::string_view name) {
       transaction.run("INSERT INTO catalog_generations (name, value) VALUES ($1, 1) "
                       "ON CONFLICT (name) DO UPDATE SET value = catalog_generations.value + 1",
                       {name}));
+  transaction.on_commit([] { epoch.fetch_add(1, std::memory_order_release); });
   return ok_status();
 }
+
+uint64_t generation_epoch() { return epoch.load(std::memory_order_acquire); }
 
 Error misuse(std::string message) { return Error{ErrorCode::kInternal, "catalog: " + std::move(message), {}}; }
 
