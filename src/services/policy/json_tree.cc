@@ -1,9 +1,11 @@
 #include "services/policy/json_tree.h"
 
+#include <algorithm>
+
 namespace coffer::policy {
 namespace {
 
-constexpr int kDepthMax = 32;
+bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
 class Parser {
  public:
@@ -27,15 +29,16 @@ class Parser {
   }
   [[nodiscard]] char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
   void advance() {
-    if (text_[at_++] == '\n') {
+    const char c = text_[at_++];
+    if (c == '\n') {
       ++place_.line;
       place_.column = 1;
-    } else {
+    } else if (!is_continuation(c)) {
       ++place_.column;
     }
   }
   void skip_space() {
-    while (at_ < text_.size() && (peek() == ' ' || peek() == '\t' || peek() == '\n' || peek() == '\r')) advance();
+    while (peek() == ' ' || peek() == '\t' || peek() == '\n' || peek() == '\r') advance();
   }
   bool take(char c) {
     if (at_ >= text_.size() || peek() != c) return false;
@@ -44,7 +47,7 @@ class Parser {
   }
 
   Status value(Node& node, int depth) {
-    if (depth > kDepthMax) return wrong("nested too deeply");
+    if (depth > kJsonDepthMax) return wrong("nested too deeply");
     node.begin = place_;
     const char c = peek();
     Status read = c == '{'   ? object(node, depth)
@@ -64,17 +67,27 @@ class Parser {
       if (peek() != '"') return wrong("a member's name in quotes is expected");
       std::string name;
       COFFER_CHECK_OK(string(name));
-      if (node.find(name)) return wrong("the name \"" + name + "\" stands twice in one object");
       skip_space();
       if (!take(':')) return wrong("':' is expected");
       skip_space();
       node.members.emplace_back(std::move(name), Node{});
       COFFER_CHECK_OK(value(node.members.back().second, depth + 1));
       skip_space();
-      if (take('}')) return ok_status();
+      if (take('}')) return check_names(node);
       if (!take(',')) return wrong("',' or '}' is expected");
       skip_space();
     }
+  }
+
+  /// Sorted, so that an object of many names costs no more than its size asks for.
+  [[nodiscard]] Status check_names(const Node& node) const {
+    std::vector<std::string_view> names;
+    names.reserve(node.members.size());
+    for (const auto& member : node.members) names.emplace_back(member.first);
+    std::sort(names.begin(), names.end());
+    const auto twice = std::adjacent_find(names.begin(), names.end());
+    if (twice != names.end()) return wrong("the name \"" + std::string(*twice) + "\" stands twice in one object");
+    return ok_status();
   }
 
   Status array(Node& node, int depth) {
@@ -101,39 +114,47 @@ class Parser {
     advance();
     for (;;) {
       if (at_ >= text_.size()) return wrong("a string has no end");
-      const char c = peek();
+      const auto c = static_cast<unsigned char>(peek());
       if (c == '"') {
         advance();
         return ok_status();
       }
-      if (static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\n' && c != '\r')
-        return wrong("a control character");
-      if (static_cast<unsigned char>(c) > 0xC3) return wrong("a character that policies may not hold");
-      advance();
-      if (c != '\\') {
-        out += c;
+      if (c == '\\') {
+        advance();
+        COFFER_CHECK_OK(escape(out));
         continue;
       }
-      COFFER_CHECK_OK(escape(out));
+      // U+0080 to U+00FF are the two-byte sequences that begin with C2 and C3.
+      const bool wide = c == 0xC2 || c == 0xC3;
+      if ((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || (c >= 0x80 && !wide))
+        return wrong("a character that policies may not hold");
+      if (wide && (at_ + 1 >= text_.size() || !is_continuation(text_[at_ + 1]))) return wrong("the text is not UTF-8");
+      for (int i = 0; i < (wide ? 2 : 1); ++i) {
+        out += peek();
+        advance();
+      }
     }
   }
 
   Status escape(std::string& out) {
-    const char c = peek();
     if (at_ >= text_.size()) return wrong("a string has no end");
+    const char c = peek();
     advance();
     switch (c) {
       case '"':
       case '\\':
       case '/': out += c; return ok_status();
-      case 'b': out += '\b'; return ok_status();
-      case 'f': out += '\f'; return ok_status();
       case 'n': out += '\n'; return ok_status();
       case 'r': out += '\r'; return ok_status();
       case 't': out += '\t'; return ok_status();
-      case 'u': break;
+      case 'b':
+      case 'f': return wrong("a character that policies may not hold");
+      case 'u': return hexadecimal(out);
       default: return wrong("an unknown escape");
     }
+  }
+
+  Status hexadecimal(std::string& out) {
     uint32_t code = 0;
     for (int i = 0; i < 4; ++i) {
       const char digit = peek();
@@ -145,23 +166,20 @@ class Parser {
       code = code << 4 | static_cast<uint32_t>(v);
       advance();
     }
-    if (code > 0xFF || (code < 0x20 && code != 9 && code != 10 && code != 13))
+    if (code > 0xFF || (code < 0x20 && code != '\t' && code != '\n' && code != '\r'))
       return wrong("a character that policies may not hold");
-    if (code < 0x80) {
-      out += static_cast<char>(code);
-    } else {
-      out += static_cast<char>(0xC0 | code >> 6);
-      out += static_cast<char>(0x80 | (code & 0x3F));
-    }
+    if (code >= 0x80) out += static_cast<char>(0xC0 | code >> 6);
+    out += static_cast<char>(code < 0x80 ? code : 0x80 | (code & 0x3F));
     return ok_status();
   }
 
   Status scalar(Node& node) {
-    while (at_ < text_.size()) {
+    constexpr size_t kSizeMax = 64;
+    while (at_ < text_.size() && node.text.size() <= kSizeMax) {
       const char c = peek();
       const bool part =
           (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == 'E' || c == '+' || c == '-' || c == '.';
-      if (!part || node.text.size() > 64) break;
+      if (!part) break;
       node.text += c;
       advance();
     }
@@ -169,7 +187,7 @@ class Parser {
       node.type = Node::Type::kBool;
     } else if (node.text == "null") {
       node.type = Node::Type::kNull;
-    } else if (is_number(node.text)) {
+    } else if (node.text.size() <= kSizeMax && is_number(node.text)) {
       node.type = Node::Type::kNumber;
     } else {
       return wrong(node.text.empty() && at_ >= text_.size() ? "the document ends early" : "a value is expected");
@@ -202,13 +220,6 @@ class Parser {
 };
 
 }  // namespace
-
-const Node* Node::find(std::string_view name) const {
-  for (const auto& [key, node] : members) {
-    if (key == name) return &node;
-  }
-  return nullptr;
-}
 
 Result<Node> parse_json(std::string_view text) { return Parser(text).whole(); }
 

@@ -10,8 +10,9 @@
 
 namespace coffer::policy {
 
+/// Line and column of a character, both from 1.
 struct Place {
-  uint32_t line = 1, column = 1;  // from 1
+  uint32_t line = 1, column = 1;
 };
 
 struct Node {
@@ -20,14 +21,15 @@ struct Node {
   std::string text;  // of a string; a number or true/false as written
   std::vector<Node> items;
   std::vector<std::pair<std::string, Node>> members;
-  Place begin, end;
+  Place begin, end;  // end: just after the last character
 
   [[nodiscard]] bool is_scalar() const { return type == Type::kString || type == Type::kNumber || type == Type::kBool; }
-  [[nodiscard]] const Node* find(std::string_view name) const;
 };
 
-/// The whole of `text` as one value. kInvalidArgument says what is wrong at which line and column. Depth is at most 32;
-/// only the characters that policies may hold are taken (U+0009, U+000A, U+000D, U+0020 to U+00FF).
+inline constexpr int kJsonDepthMax = 32;
+
+/// The whole of `text`, which is UTF-8, as one value. kInvalidArgument says what is wrong at which line and column.
+/// Only the characters that policies may hold are taken: U+0009, U+000A, U+000D, U+0020 to U+00FF.
 Result<Node> parse_json(std::string_view text);
 
 }  // namespace coffer::policy

@@ -1,56 +1,72 @@
-// Patterns of policies: text with wildcards and policy variables, prepared once, matched in linear time.
+// Texts of policies: literal parts, wildcards and policy variables, prepared once for many requests.
 #pragma once
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "services/policy/glob.h"
+
 namespace coffer::policy {
 
 class RequestContext;
 
-/// Inside a prepared pattern wildcards are control characters, which no policy holds: what comes out of a variable
-/// stays literal.
-inline constexpr char kAnyRun = '\x01';     // '*'
-inline constexpr char kAnyOne = '\x02';     // '?'
-inline constexpr char kRunInPart = '\x03';  // '*' that does not pass a ':'
-inline constexpr char kOneInPart = '\x04';  // '?' that is no ':'
-
-/// Does the prepared text match? Time grows with the product of the lengths at worst, and linearly for patterns without
-/// '?'.
-bool match_prepared(std::string_view pattern, std::string_view text, bool ignore_case = false);
+/// A literal text, or a policy variable: "${aws:username}", "${aws:PrincipalTag/team, 'none'}".
+struct Variable {
+  std::string key;
+  std::optional<std::string> otherwise;
+};
 
 class Pattern {
  public:
   enum class Use {
-    kText,      // "StringEquals": no wildcards, but ${*} escapes and variables
-    kLike,      // "StringLike"
-    kResource,  // Resource element: '*' within the first five parts of an ARN stays there unless it ends the part
-    kArn,       // Arn operators: the six parts are matched one by one
-    kAction,    // no variables; without case
+    kText,        // StringEquals: no wildcards, but ${*}, ${?} and ${$} stand for these characters
+    kIgnoreCase,  // StringEqualsIgnoreCase
+    kLike,        // StringLike
+    kResource,    // Resource element: '*' within the first five parts of an ARN stays there unless it ends its part
+    kArn,         // Arn operators: the six parts are matched one by one
+    kAction,      // no variables; compared with a text in lower case
   };
-  Pattern() = default;
   /// `variables`: the document's Version knows policy variables.
   Pattern(std::string_view text, Use use, bool variables);
 
-  /// Nothing when a variable has no value (and no default) in the context.
-  [[nodiscard]] std::optional<bool> match(std::string_view text, const RequestContext& context,
-                                          bool ignore_case = false) const;
-  [[nodiscard]] const std::string& written() const { return written_; }
-  /// The names of its variables.
-  [[nodiscard]] std::vector<std::string> variables() const;
+  enum class Answer {
+    kNo,
+    kYes,
+    kUnresolved,  // a variable has neither one value in the context nor a default
+  };
+  [[nodiscard]] Answer match(std::string_view text, const RequestContext& context) const;
+  [[nodiscard]] bool matches(std::string_view text, const RequestContext& context) const {
+    return match(text, context) == Answer::kYes;
+  }
+  [[nodiscard]] std::vector<Variable> variables() const;
+  /// A variable stands before the fifth colon.
+  [[nodiscard]] bool has_early_variable() const { return early_variable_; }
 
  private:
   struct Piece {
-    std::string text;       // prepared, or a variable's name
-    std::string otherwise;  // a variable's default
-    bool is_variable = false, has_default = false;
+    std::string literal;
+    std::optional<Wildcard> wildcard;
+    std::optional<Variable> variable;
   };
-  [[nodiscard]] bool match_text(std::string_view prepared, std::string_view text, bool ignore_case) const;
-  std::string written_;
-  Use use_ = Use::kText;
-  std::vector<Piece> pieces_;
-  std::string prepared_;  // when there are no variables
+  /// Matched as one, with `glob` made beforehand when there are no variables.
+  struct Section {
+    std::vector<Piece> pieces;
+    Glob glob;
+    bool fixed = false;
+  };
+  [[nodiscard]] static std::optional<Glob> expand(const Section& section, const RequestContext& context,
+                                                  bool ignore_case);
+  [[nodiscard]] Answer match_section(const Section& section, std::string_view text,
+                                     const RequestContext& context) const;
+  [[nodiscard]] Answer match_arn(std::string_view text, const RequestContext& context) const;
+  void add_literal(char c);
+  void add_wildcard(Wildcard wildcard);
+
+  Use use_;
+  std::vector<Section> sections_;  // six for an ARN that is matched part by part, else one
+  bool matches_all_ = false;       // the pattern is "*"
+  bool early_variable_ = false;
 };
 
 }  // namespace coffer::policy

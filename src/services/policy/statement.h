@@ -8,72 +8,51 @@
 #include "services/policy/document.h"
 #include "services/policy/json_tree.h"
 #include "services/policy/pattern.h"
+#include "services/policy/principals.h"
+#include "services/policy/scalars.h"
 
 namespace coffer::policy {
 
-enum class Operator {
-  kStringEquals,
-  kStringEqualsIgnoreCase,
-  kStringLike,
-  kNumericEquals,
-  kNumericLess,
-  kNumericLessEquals,
-  kNumericGreater,
-  kNumericGreaterEquals,
-  kDateEquals,
-  kDateLess,
-  kDateLessEquals,
-  kDateGreater,
-  kDateGreaterEquals,
-  kBool,
-  kBinary,
-  kIp,
-  kArn,
-  kNull,
-};
-enum class SetOperator { kNone, kForAllValues, kForAnyValue };
+enum class Comparison { kEqual, kLess, kLessOrEqual, kGreater, kGreaterOrEqual };
 
-/// An address block: 4 or 16 bytes and how many of its first bits count.
-struct AddressBlock {
-  Bytes address;
-  int prefix_bits = 0;
-};
-std::optional<AddressBlock> parse_address_block(std::string_view text);
-
-/// One value of a condition, prepared for its operator.
-struct ConditionValue {
-  Pattern pattern;  // strings, ARNs, and the text of all others
-  std::optional<double> number;
-  std::optional<int64_t> date_micros;
-  std::optional<AddressBlock> block;
-  bool truth = false;
-};
-
-struct Condition {
-  Operator op = Operator::kStringEquals;
+struct Operator {
+  enum class Family { kString, kNumeric, kDate, kBool, kBinary, kIp, kArn, kNull };
+  enum class Set { kNone, kForAllValues, kForAnyValue };
+  Family family = Family::kString;
+  Comparison comparison = Comparison::kEqual;      // numbers and dates
+  Pattern::Use pattern_use = Pattern::Use::kText;  // strings and ARNs
   bool negated = false, if_exists = false;
-  SetOperator set = SetOperator::kNone;
-  std::string key;  // as written
-  std::vector<ConditionValue> values;
+  Set set = Set::kNone;
 };
-/// Does the condition hold? `missing` (may be null) gets the keys that it asked for and the context lacks.
-bool condition_holds(const Condition& condition, const RequestContext& context, std::vector<std::string>* missing);
-/// Numbers and dates as conditions write them.
-std::optional<double> parse_number(std::string_view text);
-std::optional<int64_t> parse_date_micros(std::string_view text);
-/// "StringNotLikeIfExists", "ForAnyValue:StringEquals" -> a Condition without key and values.
-std::optional<Condition> parse_operator(std::string_view name);
+/// "ForAnyValue:StringNotLikeIfExists"; nothing when there is no such operator.
+std::optional<Operator> parse_operator(std::string_view name);
+
+/// One operator, one key, and the values in the form that the operator compares.
+struct Condition {
+  Operator op;
+  std::string key;
+  std::vector<Pattern> patterns;
+  std::vector<Decimal> numbers;
+  std::vector<int64_t> dates_micros;
+  std::vector<AddressBlock> blocks;
+  std::vector<Bytes> binaries;
+  bool wants_true = false, wants_false = false;  // Bool and Null
+};
+/// Prepares `text` for the operator and adds it. False: it is no value of the operator's type.
+bool add_value(Condition& condition, std::string_view text, bool variables);
+bool condition_holds(const Condition& condition, const RequestContext& context);
 
 struct Statement {
-  std::string sid;
   bool allows = false;
   bool has_principal = false, principal_negated = false;
-  std::vector<PrincipalEntry> principals;
+  std::vector<Principal> principals;
   bool action_negated = false;
   std::vector<Pattern> actions;
-  bool has_resource = false, resource_negated = false;
+  bool resource_negated = false;
   std::vector<Pattern> resources;
   std::vector<Condition> conditions;
+  /// A key policy may leave out Action or Resource: such a statement says nothing.
+  bool idle = false;
   Place begin, end;
 };
 
