@@ -23,9 +23,10 @@ struct Caller {
   std::string session_name;   // sessions only
   std::string access_key_id;
   std::string source_identity;
-  std::map<std::string, std::string> tags;  // of the user or role, and of the session
-  std::optional<WallTime> token_issued;     // temporary credentials only
-  bool service_linked = false;              // organization policies do not bind service-linked roles
+  std::map<std::string, std::string> tags;   // of the user or role, and of the session
+  std::vector<std::string> transitive_tags;  // those keys of a session's tags that sessions chained to it inherit
+  std::optional<WallTime> token_issued;      // temporary credentials only
+  bool service_linked = false;               // organization policies do not bind service-linked roles
 };
 
 /// One API call. Made by edge/wire for a request, and by a service that calls another for a user.
