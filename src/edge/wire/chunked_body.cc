@@ -38,8 +38,9 @@ Error mismatch() {
                     "signing method.");
 }
 Error incomplete() {
-  return api::fault(ErrorCode::kInvalidArgument, "IncompleteBody",
-                    "You did not provide the number of bytes specified by the x-amz-decoded-content-length HTTP header");
+  return api::fault(
+      ErrorCode::kInvalidArgument, "IncompleteBody",
+      "You did not provide the number of bytes specified by the x-amz-decoded-content-length HTTP header");
 }
 Error bad_chunk() {
   return api::fault(ErrorCode::kInvalidArgument, "InvalidChunkSizeError", "Chunk size is not valid.");

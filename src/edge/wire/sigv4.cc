@@ -66,8 +66,8 @@ Status verify_signature(const Request& request, const SignatureClaim& claim, Byt
   COFFER_CHECK_OK(check_time(claim, now));
   COFFER_CHECK_OK(check_signed_headers(request, claim));
   COFFER_TRY(const std::string canonical, canonical_request(request, claim, payload_sha256_hex));
-  const SigningKey key = signing_keys().get(
-      secret_access_key, {.date = claim.date, .region = claim.region, .service = claim.service});
+  const SigningKey key =
+      signing_keys().get(secret_access_key, {.date = claim.date, .region = claim.region, .service = claim.service});
   const std::string signature = to_hex(key->of(as_bytes(string_to_sign(claim, canonical))));
   if (crypto::equal_constant_time(as_bytes(signature), as_bytes(claim.signature))) return ok_status();
   return api::fault(ErrorCode::kUnauthenticated, "SignatureDoesNotMatch",

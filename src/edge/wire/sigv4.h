@@ -30,13 +30,13 @@ struct SignatureClaim {
 };
 
 /// Nothing: the request is not signed. An Error has the names of the S3 column ("AuthorizationHeaderMalformed",
-/// "AuthorizationQueryParametersError", "InvalidRequest" for two mechanisms at once or an older one, "NotImplemented" for
-/// SigV4a, "AccessDenied" without a date); edge/wire/error_names translates.
+/// "AuthorizationQueryParametersError", "InvalidRequest" for two mechanisms at once or an older one, "NotImplemented"
+/// for SigV4a, "AccessDenied" without a date); edge/wire/error_names translates.
 Result<std::optional<SignatureClaim>> read_signature_claim(const Request& request);
 
 /// Checks time window and signature. `payload_sha256_hex`: of the body that arrived, or the special string in force.
-/// Error names: "SignatureDoesNotMatch", "RequestTimeTooSkewed", "RequestExpired" (presigned), "AccessDenied" (host or an
-/// x-amz-* header not signed; a presigned request before its time), "InvalidURI".
+/// Error names: "SignatureDoesNotMatch", "RequestTimeTooSkewed", "RequestExpired" (presigned), "AccessDenied" (host or
+/// an x-amz-* header not signed; a presigned request before its time), "InvalidURI".
 Status verify_signature(const Request& request, const SignatureClaim& claim, ByteView secret_access_key,
                         std::string_view payload_sha256_hex, WallTime now);
 
@@ -50,8 +50,8 @@ struct SigningKeys {
   const Secret& secret_access_key;
   std::string session_token;
 };
-/// Adds X-Amz-Date, X-Amz-Security-Token, for S3 X-Amz-Content-Sha256, and Authorization to `request` (host must be set).
-/// Signs host, content-type, x-amz-* and what `also_sign` names.
+/// Adds X-Amz-Date, X-Amz-Security-Token, for S3 X-Amz-Content-Sha256, and Authorization to `request` (host must be
+/// set). Signs host, content-type, x-amz-* and what `also_sign` names.
 void sign_request(Request& request, const SigningKeys& keys, std::string_view region, std::string_view service,
                   WallTime now, std::string_view payload_sha256_hex, std::span<const std::string_view> also_sign = {});
 /// The target with the presigning parameters and signature. The payload is UNSIGNED-PAYLOAD for S3 (unless the request

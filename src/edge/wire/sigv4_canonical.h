@@ -22,7 +22,8 @@ struct CanonicalParts {
   std::string_view payload_hash;
   PathRule path = PathRule::kNormalised;
 };
-/// Nothing when the target holds a control character or an escape that is none. X-Amz-Signature is left out of the query.
+/// Nothing when the target holds a control character or an escape that is none. X-Amz-Signature is left out of the
+/// query.
 std::optional<std::string> canonical_text(const CanonicalParts& parts);
 
 /// Without case, for ASCII.

@@ -55,8 +55,8 @@ bool is_word(std::string_view text) {
 }
 
 bool is_lower_hex(std::string_view text, size_t size) {
-  return text.size() == size && std::all_of(text.begin(), text.end(),
-                                            [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+  return text.size() == size &&
+         std::all_of(text.begin(), text.end(), [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 /// <access key>/<date>/<region>/<service>/aws4_request
@@ -68,9 +68,8 @@ Status read_credential(std::string_view text, SignatureClaim& claim) {
     at = end + 1;
   }
   if (parts.size() != 5 || !std::all_of(parts.begin(), parts.end(), is_word))
-    return malformed(
-        claim.place,
-        R"(the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".)");
+    return malformed(claim.place,
+                     R"(the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".)");
   if (parts[4] != kTerminator)
     return malformed(claim.place, "incorrect terminal \"" + std::string(parts[4]) +
                                       "\". This endpoint belongs to \"aws4_request\".");
@@ -199,8 +198,7 @@ Result<SignatureClaim> read_query(const Request& request, const QueryParameters&
   claim.timestamp = *found.date;
   COFFER_CHECK_OK(check_date(claim));
   COFFER_TRY(claim.expires, read_expires(*found.expires));
-  if (!read_signed_headers(*found.signed_headers, claim))
-    return query_malformed("X-Amz-SignedHeaders is mal-formed.");
+  if (!read_signed_headers(*found.signed_headers, claim)) return query_malformed("X-Amz-SignedHeaders is mal-formed.");
   if (!is_lower_hex(*found.signature, 64)) return query_malformed("X-Amz-Signature is mal-formed.");
   claim.signature = *found.signature;
   claim.session_token = found.token.value_or("");
