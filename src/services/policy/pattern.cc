@@ -41,6 +41,7 @@ Pattern::Pattern(std::string_view text, Use use, bool variables) : use_(use), se
   const bool lowered = use == Use::kAction || use == Use::kIgnoreCase;
   matches_all_ = wild && text == "*";
   int colons = 0;
+  bool runs_on = false;
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     const bool in_part = use == Use::kResource && colons < kArnColons;
@@ -57,6 +58,7 @@ Pattern::Pattern(std::string_view text, Use use, bool variables) : use_(use), se
     } else if (wild && c == '*') {
       // In the Resource element a run that ends its part may go on past the colon.
       const bool ends_part = i + 1 == text.size() || text[i + 1] == ':';
+      runs_on |= in_part && ends_part;
       add_wildcard(in_part && !ends_part ? Wildcard::kRunInPart : Wildcard::kAnyRun);
     } else if (wild && c == '?') {
       add_wildcard(in_part ? Wildcard::kOneInPart : Wildcard::kAnyOne);
@@ -68,8 +70,8 @@ Pattern::Pattern(std::string_view text, Use use, bool variables) : use_(use), se
       add_literal(lowered ? lower(c) : c);
     }
   }
-  // A shorter ARN stands for all that begin like it.
-  if (use == Use::kResource && text.starts_with("arn:") && !text.ends_with('*')) {
+  // A shorter ARN stands for all that begin like it, unless one of its runs covers the parts that are not written.
+  if (use == Use::kResource && text.starts_with("arn:") && !runs_on) {
     for (; colons < kArnColons; ++colons) {
       add_literal(':');
       add_wildcard(Wildcard::kAnyRun);
