@@ -1,0 +1,133 @@
+// The operations behind actions.cc, by area. For the files of this folder.
+#pragma once
+#include <mutex>
+#include <unordered_map>
+
+#include "engine/crypto/kms_blob.h"
+#include "services/kms/rows.h"
+#include "services/kms/service.h"
+
+namespace coffer::kms {
+
+/// Unsealed key material by key and version. Material never changes; what is deleted is forgotten.
+class MaterialCache {
+ public:
+  explicit MaterialCache(ByteView root) : root_(root) {}
+  Result<std::shared_ptr<const Secret>> get(catalog::Transaction& t, const rows::Key& key, int64_t version);
+  void forget(const rows::Key& key);
+
+ private:
+  ByteView root_;
+  std::mutex mutex_;
+  std::unordered_map<std::string, std::shared_ptr<const Secret>> cache_;
+};
+
+/// What every operation works with.
+struct Setting {
+  iam::Authority& authority;
+  ByteView root;
+  Clock& clock;
+  Entropy& entropy;
+  Options options;
+  MaterialCache& materials;
+};
+struct Request {
+  const Setting& setting;
+  const api::Operation& operation;
+  [[nodiscard]] catalog::Transaction& t() const { return operation.transaction; }
+  [[nodiscard]] const api::Value& input() const { return operation.input; }
+  [[nodiscard]] const api::Call& call() const { return operation.call; }
+  /// Of the calling account; of the account for which a service acts.
+  [[nodiscard]] const std::string& account() const {
+    return call().caller.account.empty() ? call().source_account : call().caller.account;
+  }
+  [[nodiscard]] std::string text(std::string_view name) const { return std::string(operation.input.text(name)); }
+  [[nodiscard]] WallTime now() const { return operation.call.time; }
+};
+using Run = Result<api::Value> (*)(const Request&);
+using Access = Result<std::vector<api::AccessRequest>> (*)(const Request&);
+
+// keys named by callers
+enum class Naming { kAny, kNoAlias };  // management operations take no alias
+/// The key of this Region that `name` (id, ARN, alias, alias ARN) means; "NotFoundException", "InvalidArnException". A
+/// foreign key that does not exist is an AccessDenied, so that its absence tells nothing.
+Result<rows::Key> resolve(const Request&, std::string_view name, Naming naming);
+/// Of the input's member `KeyId`.
+Result<rows::Key> key_of(const Request&, Naming naming, std::string_view member = "KeyId");
+/// The key that a blob was made by; "InvalidCiphertextException".
+Result<rows::Key> key_of_blob(const Request&, ByteView blob);
+
+// states
+enum class Needs { kUsable, kNotPending, kPendingDeletion, kEnabledOrDisabled, kRotatable };
+/// "DisabledException", "KMSInvalidStateException", "UnsupportedOperationException": the table of the KMS guide, "Key
+/// states".
+Status check_state(const rows::Key& key, Needs needs);
+Status check_usage(const rows::Key& key, std::string_view usage);
+
+// what must be allowed
+/// One decision on a key, with its policy, grants and condition keys. `grant_operation` empty: grants do not count.
+Result<api::AccessRequest> access_to_key(const Request&, const rows::Key& key, std::string action,
+                                         std::string_view grant_operation,
+                                         const std::map<std::string, std::string>& context,
+                                         api::ConditionKeys more = {});
+Result<std::shared_ptr<const policy::Document>> parse_key_policy(std::string_view text);
+std::string default_key_policy(std::string_view account);
+/// Grammar, size, principals, and that the caller may change the policy again (unless `bypass`).
+Status check_key_policy(const Request&, const rows::Key& key, std::string_view text, bool bypass);
+
+std::string seal_marker(const Request&, std::string_view list, std::string_view after);
+Result<std::string> open_marker(const Request&, std::string_view list);
+
+// material
+struct NewMaterial {
+  rows::Material row;
+};
+Result<rows::Material> make_material(const Request&, const rows::Key& key, int64_t version, const Secret& secret,
+                                     std::string_view rotation);
+/// 64 bytes for symmetric keys, the size of the digest for HMAC keys, a PKCS#8 private key for asymmetric ones.
+Result<Secret> generate_material(const Request&, std::string_view spec);
+Status rotate(const Request&, rows::Key& key, std::string_view kind);
+
+Result<api::Value> metadata(const Request&, const rows::Key& key);
+/// kms:DryRun: "DryRunOperationException" when the input asks for it.
+Status stop_dry_run(const Request&);
+
+Result<api::Value> create_key(const Request&);
+Result<api::Value> describe_key(const Request&);
+Result<api::Value> list_keys(const Request&);
+Result<api::Value> enable_key(const Request&);
+Result<api::Value> disable_key(const Request&);
+Result<api::Value> update_key_description(const Request&);
+Result<api::Value> schedule_key_deletion(const Request&);
+Result<api::Value> cancel_key_deletion(const Request&);
+Result<api::Value> tag_resource(const Request&);
+Result<api::Value> untag_resource(const Request&);
+Result<api::Value> list_resource_tags(const Request&);
+Result<api::Value> get_key_policy(const Request&);
+Result<api::Value> put_key_policy(const Request&);
+Result<api::Value> list_key_policies(const Request&);
+Result<api::Value> create_alias(const Request&);
+Result<api::Value> update_alias(const Request&);
+Result<api::Value> delete_alias(const Request&);
+Result<api::Value> list_aliases(const Request&);
+Result<api::Value> create_grant(const Request&);
+Result<api::Value> list_grants(const Request&);
+Result<api::Value> list_retirable_grants(const Request&);
+Result<api::Value> retire_grant(const Request&);
+Result<api::Value> revoke_grant(const Request&);
+Result<api::Value> encrypt(const Request&);
+Result<api::Value> decrypt(const Request&);
+Result<api::Value> re_encrypt(const Request&);
+Result<api::Value> generate_data_key(const Request&);
+Result<api::Value> generate_data_key_without_plaintext(const Request&);
+Result<api::Value> generate_random(const Request&);
+Result<api::Value> generate_mac(const Request&);
+Result<api::Value> verify_mac(const Request&);
+Result<api::Value> enable_key_rotation(const Request&);
+Result<api::Value> disable_key_rotation(const Request&);
+Result<api::Value> get_key_rotation_status(const Request&);
+Result<api::Value> list_key_rotations(const Request&);
+Result<api::Value> rotate_key_on_demand(const Request&);
+Result<api::Value> replicate_key(const Request&);
+
+}  // namespace coffer::kms
