@@ -1,122 +1,138 @@
 #include "engine/crypto/kms_blob.h"
 
-#include <openssl/evp.h>
+#include <openssl/err.h>
 
+#include "engine/crypto/aes_gcm.h"
 #include "engine/crypto/digest.h"
-#include "engine/crypto/openssl_handles.h"
 
 namespace coffer::crypto {
 namespace {
 
 constexpr uint8_t kVersion = 1, kAlgorithm = 1;
-constexpr size_t kNonceSize = 32, kCommitmentSize = 32, kTagSize = 16;
-constexpr size_t kHeadSize = 22 + kNonceSize;            // all before the commitment
-constexpr size_t kBodyAt = kHeadSize + kCommitmentSize;  // where the ciphertext begins
+constexpr size_t kNonceSize = 32, kCommitmentSize = 32;
+constexpr size_t kBoundSize = 54;  // up to the nonce's end: what the derivation takes in
+constexpr size_t kPlainOffset = kBoundSize + kCommitmentSize;
+constexpr std::string_view kLabel = "kms-blob v1";
 
-struct Keys {
-  Bytes all;  // commitment, AES key, IV
-  explicit Keys(Bytes derived) : all(std::move(derived)) {}
-  ~Keys() { wipe(all); }
-  Keys(const Keys&) = delete;
-  Keys& operator=(const Keys&) = delete;
-  [[nodiscard]] ByteView commitment() const { return ByteView(all).first(kCommitmentSize); }
-  [[nodiscard]] const unsigned char* key() const {
-    return reinterpret_cast<const unsigned char*>(all.data()) + kCommitmentSize;
+static_assert(kPlainOffset + kGcmTagSize == kKmsBlobOverhead);
+
+Error not_authentic() { return {ErrorCode::kCorruption, "authentication failed", {}}; }
+
+/// Commitment, key and nonce of one blob.
+class OneTimeKeys {
+ public:
+  OneTimeKeys(ByteView backing_key, ByteView bound) {
+    COFFER_ASSERT(backing_key.size() == kBackingKeySize && bound.size() == kBoundSize);
+    Bytes info;
+    info.reserve(kLabel.size() + 1 + bound.size());
+    append(info, as_bytes(kLabel));
+    info.push_back(std::byte{0});
+    append(info, bound);
+    okm_ = Secret(hkdf_expand_sha512(backing_key, info, kCommitmentSize + kGcmKeySize + kGcmNonceSize));
   }
-  [[nodiscard]] const unsigned char* iv() const { return key() + 32; }
+  [[nodiscard]] ByteView commitment() const { return okm_.view().first(kCommitmentSize); }
+  [[nodiscard]] const unsigned char* key() const { return at(kCommitmentSize); }
+  [[nodiscard]] const unsigned char* nonce() const { return at(kCommitmentSize + kGcmKeySize); }
+
+ private:
+  [[nodiscard]] const unsigned char* at(size_t offset) const {
+    return reinterpret_cast<const unsigned char*>(okm_.view().data()) + offset;
+  }
+  Secret okm_;
 };
 
-Keys derive(ByteView backing_key, ByteView head) {
-  Bytes info = to_bytes("kms-blob v1");
-  info.push_back(std::byte{0});
-  append(info, head);
-  return Keys(hkdf_expand_sha512(backing_key, info, kCommitmentSize + 32 + 12));
-}
-
-unsigned char* raw(std::byte* p) { return reinterpret_cast<unsigned char*>(p); }
-const unsigned char* raw(const std::byte* p) { return reinterpret_cast<const unsigned char*>(p); }
+const unsigned char* in_ptr(ByteView v) { return reinterpret_cast<const unsigned char*>(v.data()); }
+unsigned char* out_ptr(std::byte* p) { return reinterpret_cast<unsigned char*>(p); }
 
 }  // namespace
 
-Bytes canonical_context(const EncryptionContext& context) {
+Bytes encode_encryption_context(const std::map<std::string, std::string>& context) {
   Bytes out;
   if (context.empty()) return out;
+  COFFER_ASSERT(context.size() <= 0xffff);
   ByteWriter writer(out);
   writer.u16(static_cast<uint16_t>(context.size()));
-  for (const auto& [key, value] : context) {
+  for (const auto& [key, value] : context) {  // std::string compares by unsigned bytes
     writer.string16(key);
     writer.string16(value);
   }
   return out;
 }
 
-std::optional<KmsBlobHeader> parse_kms_blob(ByteView blob) {
-  if (blob.size() < kKmsBlobOverhead) return std::nullopt;
-  ByteReader reader(blob);
-  if (reader.u8() != kVersion || reader.u8() != kAlgorithm) return std::nullopt;
-  KmsBlobHeader header;
-  header.key_id = reader.array<16>();
-  header.material_version = reader.u32();
-  return header;
-}
-
-Bytes seal_kms_blob_with_nonce(ByteView backing_key, const KmsBlobHeader& header, const EncryptionContext& context,
-                               ByteView plaintext, ByteView nonce) {
-  COFFER_ASSERT(nonce.size() == kNonceSize && backing_key.size() == kKmsBackingKeySize);
+Bytes seal_kms_blob_with_nonce(ByteView backing_key, const KmsBlobHeader& header, ByteView plaintext, ByteView context,
+                               ByteView nonce32) {
+  COFFER_ASSERT(nonce32.size() == kNonceSize && plaintext.size() <= kGcmMessageSizeMax &&
+                context.size() <= kGcmMessageSizeMax);
   Bytes blob;
   blob.reserve(kKmsBlobOverhead + plaintext.size());
   ByteWriter writer(blob);
   writer.u8(kVersion);
   writer.u8(kAlgorithm);
-  writer.bytes(header.key_id);
+  writer.bytes(header.key_uuid);
   writer.u32(header.material_version);
-  writer.bytes(nonce);
-  const Keys keys = derive(backing_key, blob);
+  writer.bytes(nonce32);
+  const OneTimeKeys keys(backing_key, blob);
   writer.bytes(keys.commitment());
-  blob.resize(kBodyAt + plaintext.size() + kTagSize);
-  const Bytes aad = canonical_context(context);
+  blob.resize(kKmsBlobOverhead + plaintext.size());
+
   const CipherContext cipher = new_cipher_context();
-  int written = 0;
-  COFFER_ASSERT(EVP_EncryptInit_ex(cipher.get(), aes_256_gcm_algorithm(), nullptr, keys.key(), keys.iv()) == 1);
-  if (!aad.empty())
-    COFFER_ASSERT(EVP_EncryptUpdate(cipher.get(), nullptr, &written, raw(aad.data()), static_cast<int>(aad.size())) ==
+  EVP_CIPHER_CTX* c = cipher.get();
+  int size = 0;
+  COFFER_ASSERT(EVP_EncryptInit_ex(c, aes_256_gcm_algorithm(), nullptr, keys.key(), keys.nonce()) == 1);
+  if (!context.empty())
+    COFFER_ASSERT(EVP_EncryptUpdate(c, nullptr, &size, in_ptr(context), static_cast<int>(context.size())) == 1);
+  std::byte* out = blob.data() + kPlainOffset;
+  if (!plaintext.empty())
+    COFFER_ASSERT(EVP_EncryptUpdate(c, out_ptr(out), &size, in_ptr(plaintext), static_cast<int>(plaintext.size())) ==
                   1);
-  COFFER_ASSERT(EVP_EncryptUpdate(cipher.get(), raw(blob.data() + kBodyAt), &written, raw(plaintext.data()),
-                                  static_cast<int>(plaintext.size())) == 1);
-  COFFER_ASSERT(EVP_EncryptFinal_ex(cipher.get(), raw(blob.data() + kBodyAt + plaintext.size()), &written) == 1);
-  COFFER_ASSERT(EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_GCM_GET_TAG, kTagSize,
-                                    raw(blob.data() + kBodyAt + plaintext.size())) == 1);
+  std::byte* tag = out + plaintext.size();
+  COFFER_ASSERT(EVP_EncryptFinal_ex(c, out_ptr(tag), &size) == 1 && size == 0);
+  COFFER_ASSERT(EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, kGcmTagSize, tag) == 1);
   return blob;
 }
 
-Bytes seal_kms_blob(ByteView backing_key, const KmsBlobHeader& header, const EncryptionContext& context,
-                    ByteView plaintext, Entropy& entropy) {
-  return seal_kms_blob_with_nonce(backing_key, header, context, plaintext, entropy.array<kNonceSize>());
+Bytes seal_kms_blob(ByteView backing_key, const KmsBlobHeader& header, ByteView plaintext, ByteView context,
+                    Entropy& entropy) {
+  const auto nonce = entropy.array<kNonceSize>();
+  return seal_kms_blob_with_nonce(backing_key, header, plaintext, context, nonce);
 }
 
-Result<Secret> open_kms_blob(ByteView backing_key, const EncryptionContext& context, ByteView blob) {
-  const Error failed{ErrorCode::kCorruption, "authentication failed", {}};
-  if (!parse_kms_blob(blob) || backing_key.size() != kKmsBackingKeySize) return failed;
-  const Keys keys = derive(backing_key, blob.first(kHeadSize));
-  if (!equal_constant_time(keys.commitment(), blob.subspan(kHeadSize, kCommitmentSize))) return failed;
-  const Bytes aad = canonical_context(context);
-  const size_t size = blob.size() - kKmsBlobOverhead;
-  Bytes plain(size + 1);  // never empty, so that there is a place to write to
-  Bytes tag = to_bytes(blob.last(kTagSize));
+Result<KmsBlobHeader> parse_kms_blob(ByteView blob) {
+  ByteReader reader(blob);
+  const uint8_t version = reader.u8(), algorithm = reader.u8();
+  KmsBlobHeader header;
+  header.key_uuid = reader.array<16>();
+  header.material_version = reader.u32();
+  if (blob.size() < kKmsBlobOverhead || version != kVersion || algorithm != kAlgorithm) return not_authentic();
+  return header;
+}
+
+Result<Secret> open_kms_blob(ByteView backing_key, ByteView blob, ByteView context) {
+  COFFER_CHECK_OK(parse_kms_blob(blob));
+  if (blob.size() > kGcmMessageSizeMax || context.size() > kGcmMessageSizeMax) return not_authentic();
+  const OneTimeKeys keys(backing_key, blob.first(kBoundSize));
+  if (!equal_constant_time(keys.commitment(), blob.subspan(kBoundSize, kCommitmentSize))) return not_authentic();
+
+  const ByteView sealed = blob.subspan(kPlainOffset);
+  const size_t plain_size = sealed.size() - kGcmTagSize;
+  unsigned char tag[kGcmTagSize];
+  std::memcpy(tag, sealed.data() + plain_size, sizeof tag);
+  Bytes plain(plain_size);
   const CipherContext cipher = new_cipher_context();
-  int written = 0;
-  COFFER_ASSERT(EVP_DecryptInit_ex(cipher.get(), aes_256_gcm_algorithm(), nullptr, keys.key(), keys.iv()) == 1);
-  if (!aad.empty())
-    COFFER_ASSERT(EVP_DecryptUpdate(cipher.get(), nullptr, &written, raw(aad.data()), static_cast<int>(aad.size())) ==
+  EVP_CIPHER_CTX* c = cipher.get();
+  int size = 0;
+  COFFER_ASSERT(EVP_DecryptInit_ex(c, aes_256_gcm_algorithm(), nullptr, keys.key(), keys.nonce()) == 1);
+  COFFER_ASSERT(EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, kGcmTagSize, tag) == 1);
+  if (!context.empty())
+    COFFER_ASSERT(EVP_DecryptUpdate(c, nullptr, &size, in_ptr(context), static_cast<int>(context.size())) == 1);
+  if (plain_size > 0)
+    COFFER_ASSERT(EVP_DecryptUpdate(c, out_ptr(plain.data()), &size, in_ptr(sealed), static_cast<int>(plain_size)) ==
                   1);
-  COFFER_ASSERT(EVP_DecryptUpdate(cipher.get(), raw(plain.data()), &written, raw(blob.data() + kBodyAt),
-                                  static_cast<int>(size)) == 1);
-  COFFER_ASSERT(EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_GCM_SET_TAG, kTagSize, tag.data()) == 1);
-  const bool good = EVP_DecryptFinal_ex(cipher.get(), raw(plain.data() + size), &written) == 1;
-  plain.resize(size);
-  Secret secret(std::move(plain));
-  if (!good) return failed;
-  return secret;
+  unsigned char nothing[kGcmTagSize];
+  Secret opened(std::move(plain));
+  if (EVP_DecryptFinal_ex(c, nothing, &size) == 1) return opened;
+  ERR_clear_error();
+  return not_authentic();
 }
 
 }  // namespace coffer::crypto
