@@ -1,74 +1,114 @@
 #include "services/audit/actions.h"
 
-#include <boost/json.hpp>
-#include <charconv>
-
+#include "base/base64.h"
+#include "engine/crypto/digest.h"
 #include "services/api/fault.h"
 #include "services/audit/audit_log.h"
+#include "services/audit/filing.h"
 
 namespace coffer::audit {
 namespace {
 
-namespace json = boost::json;
 using api::Value;
 
 constexpr int64_t kPageMax = 50;
+constexpr size_t kTagSize = 8;
 
-std::string text_of(const json::object& object, std::string_view name) {
-  const json::value* member = object.if_contains(name);
-  return member && member->is_string() ? std::string(member->get_string()) : std::string();
+Error invalid(std::string_view name, std::string message) {
+  return api::fault(ErrorCode::kInvalidArgument, name, std::move(message));
 }
 
-Value event_of(const std::string& text) {
-  const json::object record = json::parse(text).as_object();
-  const json::object& identity = record.at("userIdentity").as_object();
-  Value event = Value::object({{"EventId", text_of(record, "eventID")},
-                               {"EventName", text_of(record, "eventName")},
-                               {"ReadOnly", record.at("readOnly").as_bool() ? "true" : "false"},
-                               {"EventSource", text_of(record, "eventSource")},
-                               {"CloudTrailEvent", text}});
-  if (Result<WallTime> time = parse_utc(text_of(record, "eventTime")); time.ok()) event.set("EventTime", *time);
-  if (const std::string key = text_of(identity, "accessKeyId"); !key.empty()) event.set("AccessKeyId", key);
-  std::string user = text_of(identity, "userName");
-  if (user.empty()) {
-    const std::string arn = text_of(identity, "arn");
-    user = text_of(identity, "type") == "Root" ? "root" : arn.substr(arn.rfind('/') + 1);
+struct Lookup {
+  std::optional<LookupFilter> filter;
+  std::optional<WallTime> from, until;
+};
+
+Result<Lookup> lookup_of(const Value& input) {
+  Lookup lookup;
+  const api::List& attributes = input.list("LookupAttributes");
+  if (attributes.size() > 1)
+    return invalid("InvalidLookupAttributesException", "Only one lookup attribute can be specified.");
+  if (!attributes.empty()) {
+    lookup.filter = LookupFilter{std::string(attributes.front().text("AttributeKey")),
+                                 std::string(attributes.front().text("AttributeValue"))};
+    const LookupFilter& filter = *lookup.filter;
+    if (filter.key == "ReadOnly" && filter.value != "true" && filter.value != "false")
+      return invalid("InvalidLookupAttributesException", "The value of ReadOnly must be true or false.");
   }
-  event.set("Username", user);
+  lookup.from = input.time("StartTime");
+  lookup.until = input.time("EndTime");
+  if (lookup.from && lookup.until && *lookup.until < *lookup.from)
+    return invalid("InvalidTimeRangeException", "The start time must be before the end time.");
+  return lookup;
+}
+
+/// Which list a token belongs to: one of another list would silently leave events out.
+Bytes tag_of(const Lookup& lookup, std::string_view account) {
+  std::string text(account);
+  if (lookup.filter) text += "\nattribute " + lookup.filter->key + "=" + lookup.filter->value;
+  if (lookup.from) text += "\nfrom " + std::to_string(lookup.from->micros);
+  if (lookup.until) text += "\nuntil " + std::to_string(lookup.until->micros);
+  const auto digest = crypto::sha256(as_bytes(text));
+  return to_bytes(ByteView(digest).first(kTagSize));
+}
+
+std::string token_of(int64_t sequence, const Lookup& lookup, std::string_view account) {
+  Bytes token = tag_of(lookup, account);
+  ByteWriter(token).u64(static_cast<uint64_t>(sequence));
+  return base64_encode(token);
+}
+
+Result<int64_t> sequence_of(std::string_view token, const Lookup& lookup, std::string_view account) {
+  const auto bytes = base64_decode(token);
+  if (bytes && bytes->size() == kTagSize + 8 && equal(ByteView(*bytes).first(kTagSize), tag_of(lookup, account)))
+    return static_cast<int64_t>(ByteReader(ByteView(*bytes).subspan(kTagSize)).u64());
+  return invalid("InvalidNextTokenException", "The specified token is invalid or was used with other parameters.");
+}
+
+Result<Value> event_of(const std::string& record) {
+  COFFER_TRY(const Filing filing, filing_of(record));
+  Value event = Value::object({{"EventId", filing.event_id},
+                               {"EventName", filing.event_name},
+                               {"ReadOnly", filing.read_only ? "true" : "false"}});
+  if (!filing.access_key_id.empty()) event.set("AccessKeyId", filing.access_key_id);
+  event.set("EventTime", filing.time);
+  event.set("EventSource", filing.event_source);
+  if (!filing.user_name.empty()) event.set("Username", filing.user_name);
   api::List resources;
-  if (const json::value* list = record.if_contains("resources")) {
-    for (const json::value& one : list->as_array())
-      resources.push_back(Value::object({{"ResourceName", text_of(one.as_object(), "ARN")}}));
+  for (const Resource& resource : filing.resources) {
+    Value one = Value::object();
+    if (!resource.type.empty()) one.set("ResourceType", resource.type);
+    one.set("ResourceName", resource.arn);
+    resources.push_back(std::move(one));
   }
   event.set("Resources", std::move(resources));
+  event.set("CloudTrailEvent", record);
   return event;
 }
 
 Result<Value> lookup_events(const api::Operation& operation) {
   const Value& input = operation.input;
+  const std::string& account = operation.call.caller.account;
+  COFFER_TRY(const Lookup wanted, lookup_of(input));
   const int64_t limit = input.integer("MaxResults").value_or(kPageMax);
-  std::optional<LookupFilter> filter;
-  for (const Value& attribute : input.list("LookupAttributes"))
-    filter = LookupFilter{std::string(attribute.text("AttributeKey")), std::string(attribute.text("AttributeValue"))};
+  if (limit < 1 || limit > kPageMax)
+    return invalid("InvalidMaxResultsException", "The number of results must be between 1 and 50.");
   std::optional<int64_t> next;
   if (const std::string_view token = input.text("NextToken"); !token.empty()) {
-    int64_t sequence = 0;
-    const auto [end, failed] = std::from_chars(token.data(), token.data() + token.size(), sequence);
-    if (failed != std::errc() || end != token.data() + token.size() || sequence < 1)
-      return api::fault(ErrorCode::kInvalidArgument, "InvalidNextTokenException",
-                        "The token does not belong to this lookup.");
-    next = sequence;
+    COFFER_TRY(next, sequence_of(token, wanted, account));
   }
-  const auto from = input.time("StartTime"), until = input.time("EndTime");
-  if (from && until && *until < *from)
-    return api::fault(ErrorCode::kInvalidArgument, "InvalidTimeRangeException",
-                      "The start time is after the end time.");
-  COFFER_TRY(LookupPage page,
-             lookup(operation.transaction, operation.call.caller.account, filter, from, until, next, limit));
+  LookupPage page;
+  // Insight events are made by an analysis that this installation does not do: there are none.
+  if (!input.has("EventCategory")) {
+    COFFER_TRY(page, lookup(operation.transaction, account, wanted.filter, wanted.from, wanted.until, next, limit));
+  }
   api::List events;
-  for (const std::string& text : page.events) events.push_back(event_of(text));
+  for (const std::string& record : page.events) {
+    COFFER_TRY(Value event, event_of(record));
+    events.push_back(std::move(event));
+  }
   Value output = Value::object({{"Events", std::move(events)}});
-  if (page.next) output.set("NextToken", std::to_string(*page.next));
+  if (page.next) output.set("NextToken", token_of(*page.next, wanted, account));
   return output;
 }
 

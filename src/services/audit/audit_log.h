@@ -50,9 +50,9 @@ class AuditLog {
 Result<std::unique_ptr<AuditLog>> open_audit_log(catalog::Database& database, Clock& clock, Entropy& entropy,
                                                  Secret signing_key);
 
-/// A value as canonical JSON for a record: members sorted by name, blobs left out, secrets (SecretAccessKey,
-/// SessionToken, Plaintext, ...) replaced by "HIDDEN_DUE_TO_SECURITY_REASONS"; "null" for nothing; beyond 100 KiB a
-/// note that it was omitted.
+/// A value as canonical JSON for a record: members sorted by name and with a small first letter, blobs left out,
+/// secrets (SecretAccessKey, SessionToken, Plaintext, ...) replaced by "HIDDEN_DUE_TO_SECURITY_REASONS"; "null" for
+/// nothing; beyond 100 KiB a note that it was omitted.
 std::string loggable_json(const api::Value& value);
 /// A record as its canonical JSON, in CloudTrail's field names.
 std::string record_json(const Record& record);

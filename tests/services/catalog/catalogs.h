@@ -136,10 +136,14 @@ class CatalogTest : public testing::TestWithParam<Backend> {
   std::unique_ptr<Database> database_;
 };
 
-#define COFFER_ON_EVERY_CATALOG(suite)                                                                        \
-  INSTANTIATE_TEST_SUITE_P(All, suite, testing::Values(Backend::kFile, Backend::kMemory, Backend::kPostgres), \
-                           backend_name)
-#define COFFER_ON_SQLITE(suite) \
-  INSTANTIATE_TEST_SUITE_P(All, suite, testing::Values(Backend::kFile, Backend::kMemory), backend_name)
+#define COFFER_ON_EVERY_CATALOG(suite)                                                                             \
+  INSTANTIATE_TEST_SUITE_P(All, suite,                                                                             \
+                           testing::Values(::coffer::catalog::Backend::kFile, ::coffer::catalog::Backend::kMemory, \
+                                           ::coffer::catalog::Backend::kPostgres),                                 \
+                           ::coffer::catalog::backend_name)
+#define COFFER_ON_SQLITE(suite)                                                                                     \
+  INSTANTIATE_TEST_SUITE_P(All, suite,                                                                              \
+                           testing::Values(::coffer::catalog::Backend::kFile, ::coffer::catalog::Backend::kMemory), \
+                           ::coffer::catalog::backend_name)
 
 }  // namespace coffer::catalog

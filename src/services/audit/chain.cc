@@ -1,0 +1,269 @@
+#include "services/audit/chain.h"
+
+#include <array>
+#include <charconv>
+
+#include "services/audit/audit_log.h"
+#include "services/audit/canonical_json.h"
+#include "services/audit/filing.h"
+
+namespace coffer::audit {
+namespace {
+
+constexpr std::string_view kCheckpointType = "coffer audit checkpoint v1";
+
+std::array<std::byte, 8> big_endian(int64_t number) {
+  std::array<std::byte, 8> out;
+  for (size_t i = 0; i < out.size(); ++i)
+    out[i] = static_cast<std::byte>(static_cast<uint64_t>(number) >> (56 - 8 * i));
+  return out;
+}
+
+/// Runs "INSERT INTO `table` VALUES (...), (...)" for as many rows as were added: a statement for each row would cost a
+/// round trip on PostgreSQL. Only a few sizes are used, so that the statements are prepared once. What is added is only
+/// looked at in flush().
+class RowInserter {
+ public:
+  RowInserter(catalog::Transaction& transaction, std::string_view into, size_t width)
+      : transaction_(transaction), into_(into), width_(width) {}
+  void add(std::initializer_list<catalog::Parameter> row) {
+    COFFER_ASSERT(row.size() == width_);
+    parameters_.insert(parameters_.end(), row.begin(), row.end());
+  }
+  Status flush() {
+    std::span<const catalog::Parameter> rest = parameters_;
+    for (size_t rows : {size_t{64}, size_t{8}, size_t{1}}) {
+      if (rest.size() < rows * width_) continue;
+      const std::string sql = statement(rows);
+      for (; rest.size() >= rows * width_; rest = rest.subspan(rows * width_))
+        COFFER_CHECK_OK(transaction_.run(sql, rest.first(rows * width_)));
+    }
+    parameters_.clear();
+    return ok_status();
+  }
+
+ private:
+  [[nodiscard]] std::string statement(size_t rows) const {
+    std::string sql = "INSERT INTO " + std::string(into_) + " VALUES ";
+    size_t number = 0;
+    for (size_t row = 0; row < rows; ++row) {
+      sql += row ? ", (" : "(";
+      for (size_t column = 0; column < width_; ++column) {
+        if (column) sql += ", ";
+        sql += "$" + std::to_string(++number);
+      }
+      sql += ")";
+    }
+    return sql;
+  }
+
+  catalog::Transaction& transaction_;
+  const std::string_view into_;
+  const size_t width_;
+  std::vector<catalog::Parameter> parameters_;
+};
+
+Result<crypto::Digest256> digest_of(const Bytes& bytes) {
+  crypto::Digest256 digest{};
+  if (bytes.empty()) return digest;
+  if (bytes.size() != digest.size()) return Error{ErrorCode::kCorruption, "the audit log's head has a short hash", {}};
+  std::memcpy(digest.data(), bytes.data(), digest.size());
+  return digest;
+}
+
+bool hex_to(std::string_view hex, crypto::Digest256& out) {
+  auto bytes = from_hex(hex);
+  if (!bytes.ok() || bytes->size() != out.size()) return false;
+  std::memcpy(out.data(), bytes->data(), out.size());
+  return true;
+}
+
+bool number_to(std::string_view text, int64_t& out) {
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), out);
+  return failed == std::errc() && end == text.data() + text.size() && !text.empty();
+}
+
+}  // namespace
+
+Result<Head> read_head(catalog::Transaction& transaction) {
+  COFFER_TRY(auto row, transaction.first("SELECT size, hash, peaks, checkpoints FROM audit_head WHERE id = 1"));
+  if (!row) return Error{ErrorCode::kCorruption, "the audit log has no head", {}};
+  Head head;
+  head.size = row->integer(0);
+  head.checkpoints = row->integer(3);
+  COFFER_TRY(head.hash, digest_of(row->blob(1)));
+  const Bytes& peaks = row->blob(2);
+  std::vector<crypto::Digest256> digests(peaks.size() / sizeof(crypto::Digest256));
+  if (!peaks.empty()) std::memcpy(digests.data(), peaks.data(), digests.size() * sizeof(crypto::Digest256));
+  if (head.size < 0) return Error{ErrorCode::kCorruption, "the audit log's head has a negative size", {}};
+  auto tree = crypto::MerkleFrontier::restore(static_cast<uint64_t>(head.size), std::move(digests));
+  if (!tree.ok()) return std::move(tree).error().in("the audit log's head");
+  head.tree = std::move(*tree);
+  return head;
+}
+
+Status write_head(catalog::Transaction& transaction, const Head& head) {
+  Bytes peaks;
+  for (const crypto::Digest256& peak : head.tree.peaks()) append(peaks, peak);
+  COFFER_CHECK_OK(
+      transaction.run("UPDATE audit_head SET size = $1, hash = $2, peaks = $3, checkpoints = $4 WHERE id = 1",
+                      {head.size, ByteView(head.hash), peaks, head.checkpoints}));
+  return ok_status();
+}
+
+crypto::Digest256 next_hash(const crypto::Digest256& previous, int64_t sequence, std::string_view json) {
+  crypto::Sha256 hash;
+  hash.update(previous);
+  hash.update(big_endian(sequence));
+  hash.update(as_bytes(json));
+  return hash.finish();
+}
+
+crypto::Digest256 record_leaf(int64_t sequence, std::string_view json) {
+  // What crypto::merkle_leaf() does, without joining the two first.
+  static constexpr std::byte kPrefix[] = {std::byte{0}};
+  crypto::Sha256 hash;
+  hash.update(kPrefix);
+  hash.update(big_endian(sequence));
+  hash.update(as_bytes(json));
+  return hash.finish();
+}
+
+Status append_to_chain(catalog::Transaction& transaction, std::span<const std::string> records) {
+  if (records.empty()) return ok_status();
+  COFFER_TRY(Head head, read_head(transaction));
+  RowInserter rows(transaction,
+                   "audit_records (sequence, account, time, event_id, event_name, event_source, user_name, "
+                   "access_key_id, read_only, record, hash)",
+                   11);
+  RowInserter terms(transaction, "audit_terms (account, term, time, sequence)", 4);
+  // What the inserters point at lives until they are done.
+  std::vector<Filing> filings(records.size());
+  std::vector<crypto::Digest256> hashes(records.size());
+  std::vector<std::vector<std::string>> found_by(records.size());
+  for (size_t i = 0; i < records.size(); ++i) {
+    const std::string& json = records[i];
+    COFFER_TRY(filings[i], filing_of(json));
+    const Filing& filing = filings[i];
+    ++head.size;
+    head.hash = hashes[i] = next_hash(head.hash, head.size, json);
+    head.tree.append(record_leaf(head.size, json));
+    rows.add({head.size, filing.account, filing.time, filing.event_id, filing.event_name, filing.event_source,
+              filing.user_name, filing.access_key_id, filing.read_only, json, ByteView(hashes[i])});
+    found_by[i] = terms_of(filing.resources);
+    for (const std::string& term : found_by[i]) terms.add({filing.account, term, filing.time, head.size});
+  }
+  COFFER_CHECK_OK(rows.flush());
+  COFFER_CHECK_OK(terms.flush());
+  return write_head(transaction, head);
+}
+
+Status append_pending(catalog::Transaction& transaction, std::string_view record) {
+  COFFER_CHECK_OK(transaction.run("INSERT INTO audit_pending (record) VALUES ($1)", {record}));
+  return ok_status();
+}
+
+Result<size_t> chain_pending(catalog::Transaction& transaction, size_t limit, std::span<const std::string> records) {
+  COFFER_TRY(auto pending, transaction.run("SELECT id, record FROM audit_pending ORDER BY id LIMIT $1",
+                                           {static_cast<int64_t>(limit)}));
+  std::vector<std::string> all;
+  all.reserve(pending.size() + records.size());
+  for (const catalog::Row& row : pending) all.push_back(row.text(1));
+  // One snapshot for both statements: this removes exactly what was read, even if a smaller id is committed meanwhile.
+  if (!pending.empty())
+    COFFER_CHECK_OK(transaction.run("DELETE FROM audit_pending WHERE id <= $1", {pending.back().integer(0)}));
+  all.insert(all.end(), records.begin(), records.end());
+  COFFER_CHECK_OK(append_to_chain(transaction, all));
+  return pending.size();
+}
+
+std::string encode_checkpoint(const Checkpoint& checkpoint) {
+  std::string out;
+  ObjectWriter object(out);
+  object.text("chainHash", to_hex(checkpoint.chain_hash));
+  object.text("merkleRoot", to_hex(checkpoint.merkle_root));
+  object.number("number", static_cast<uint64_t>(checkpoint.number));
+  object.text("previous", checkpoint.previous);
+  object.number("size", static_cast<uint64_t>(checkpoint.size));
+  object.text("time", format_utc(checkpoint.time, true));
+  object.text("type", kCheckpointType);
+  object.end();
+  return out;
+}
+
+Result<Checkpoint> decode_checkpoint(std::string_view text) {
+  Checkpoint checkpoint;
+  bool well = true;
+  JsonCursor cursor(text);
+  cursor.object([&](const std::string& name) {
+    if (name == "chainHash") well = hex_to(cursor.string(), checkpoint.chain_hash) && well;
+    if (name == "merkleRoot") well = hex_to(cursor.string(), checkpoint.merkle_root) && well;
+    if (name == "number") well = number_to(cursor.skip(), checkpoint.number) && well;
+    if (name == "previous") checkpoint.previous = cursor.string();
+    if (name == "size") well = number_to(cursor.skip(), checkpoint.size) && well;
+    if (name == "time") {
+      const auto time = parse_utc(cursor.string());
+      well = time.ok() && well;
+      if (time.ok()) checkpoint.time = *time;
+    }
+  });
+  if (!well || !cursor.done() || encode_checkpoint(checkpoint) != text)
+    return Error{ErrorCode::kCorruption, "this is not the text of a checkpoint", {}};
+  return checkpoint;
+}
+
+std::string checkpoint_hash(std::string_view text) { return to_hex(crypto::sha256(as_bytes(text))); }
+
+std::span<const catalog::Migration> migrations() {
+  static constexpr catalog::Migration kMigrations[] = {{300, "audit: records, checkpoints, what they are found by", R"(
+CREATE TABLE audit_records (
+  sequence BIGINT PRIMARY KEY,
+  account TEXT NOT NULL,
+  time BIGINT NOT NULL,
+  event_id TEXT NOT NULL,
+  event_name TEXT NOT NULL,
+  event_source TEXT NOT NULL,
+  user_name TEXT NOT NULL,
+  access_key_id TEXT NOT NULL,
+  read_only BIGINT NOT NULL,
+  record TEXT NOT NULL,
+  hash {blob} NOT NULL
+);
+CREATE INDEX audit_records_time ON audit_records (account, time, sequence);
+CREATE INDEX audit_records_changes ON audit_records (account, time, sequence) WHERE read_only = 0;
+CREATE INDEX audit_records_id ON audit_records (event_id);
+CREATE INDEX audit_records_name ON audit_records (account, event_name, time, sequence);
+CREATE INDEX audit_records_source ON audit_records (account, event_source, time, sequence);
+CREATE INDEX audit_records_user ON audit_records (account, user_name, time, sequence);
+CREATE INDEX audit_records_key ON audit_records (account, access_key_id, time, sequence);
+CREATE TABLE audit_terms (
+  account TEXT NOT NULL,
+  term TEXT NOT NULL,
+  time BIGINT NOT NULL,
+  sequence BIGINT NOT NULL
+);
+CREATE INDEX audit_terms_term ON audit_terms (account, term, time, sequence);
+CREATE TABLE audit_head (
+  id BIGINT PRIMARY KEY,
+  size BIGINT NOT NULL,
+  hash {blob},
+  peaks {blob},
+  checkpoints BIGINT NOT NULL
+);
+INSERT INTO audit_head (id, size, checkpoints) VALUES (1, 0, 0);
+CREATE TABLE audit_checkpoints (
+  number BIGINT PRIMARY KEY,
+  size BIGINT NOT NULL,
+  time BIGINT NOT NULL,
+  checkpoint TEXT NOT NULL,
+  signature {blob} NOT NULL
+);
+CREATE TABLE audit_pending (
+  id {identity},
+  record TEXT NOT NULL
+);
+)"}};
+  return kMigrations;
+}
+
+}  // namespace coffer::audit
