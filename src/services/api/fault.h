@@ -20,6 +20,8 @@ inline Error fault(ErrorCode code, std::string_view name, std::string message, s
   return Error{code, std::move(message), std::string(reason), std::string(name)};
 }
 /// The `Reason` of an Error made by fault(); empty when it has none.
-inline std::string_view reason_of(const Error& error) { return error.name.empty() ? "" : error.next_step; }
+inline std::string_view reason_of(const Error& error) {
+  return error.name.empty() ? std::string_view() : std::string_view(error.next_step);
+}
 
 }  // namespace coffer::api
