@@ -106,8 +106,8 @@ Result<rows::Key> key_of(const Request& r, Naming naming, std::string_view membe
 Result<rows::Key> key_of_blob(const Request& r, ByteView blob) {
   const Error invalid = api::fault(ErrorCode::kInvalidArgument, "InvalidCiphertextException", "");
   const auto header = crypto::parse_kms_blob(blob);
-  if (!header) return invalid;
-  const std::string hex = to_hex(header->key_id);
+  if (!header.ok()) return invalid;
+  const std::string hex = to_hex(header->key_uuid);
   const std::string uuid = hex.substr(0, 8) + "-" + hex.substr(8, 4) + "-" + hex.substr(12, 4) + "-" +
                            hex.substr(16, 4) + "-" + hex.substr(20);
   COFFER_TRY(auto key, rows::find_key_by_id(r.t(), r.call().region, uuid));
