@@ -8,10 +8,9 @@ using std::chrono::hours;
 class Accounts : public OrganizationsTest {
  protected:
   void SetUp() override { world.organize(); }
-  Value status_of(std::initializer_list<Members::value_type> input) {
+  Value status_of(std::initializer_list<api::Members::value_type> input) {
     return *world.ok(kMain, "CreateAccount", Value::object(input)).find("CreateAccountStatus");
   }
-  using Members = api::Members;
 };
 
 TEST_F(Accounts, CreatedAccountIsAMemberWithItsRole) {
