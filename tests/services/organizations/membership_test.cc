@@ -12,16 +12,16 @@ class Members : public OrganizationsTest {
  protected:
   std::optional<Membership> of(std::string_view account) {
     auto transaction = world.read();
-    return must(membership(*transaction, account));
+    return take(membership(*transaction, account));
   }
   /// Ids of the documents, a level a list.
   Names service_control(std::string_view account) {
     auto transaction = world.read();
-    return names(must(service_control_levels(*transaction, account)));
+    return names(take(service_control_levels(*transaction, account)));
   }
   Names resource_control(std::string_view account) {
     auto transaction = world.read();
-    return names(must(resource_control_levels(*transaction, account)));
+    return names(take(resource_control_levels(*transaction, account)));
   }
   static Names names(const std::vector<std::vector<policy::NamedDocument>>& levels) {
     Names all;
@@ -69,7 +69,7 @@ TEST_F(Members, LevelsGoFromRootToAccount) {
   EXPECT_TRUE(service_control(kMain).empty());   // the management account is never bound
   EXPECT_TRUE(service_control(kOther).empty());  // outside
   auto transaction = world.read();
-  const auto levels = must(service_control_levels(*transaction, a));
+  const auto levels = take(service_control_levels(*transaction, a));
   EXPECT_EQ(levels[2][0].type, "Service Control Policy");
   EXPECT_EQ(levels[2][0].document->text(), kAllowS3);
 }
@@ -91,7 +91,7 @@ TEST_F(Members, AnUpdatedPolicyBindsAtOnce) {
   world.attach(p, a);
   world.ok(kMain, "UpdatePolicy", Value::object({{"PolicyId", p}, {"Content", kAllowS3}}));
   auto transaction = world.read();
-  const auto levels = must(service_control_levels(*transaction, a));
+  const auto levels = take(service_control_levels(*transaction, a));
   EXPECT_EQ(levels[1][1].document->text(), kAllowS3);
 }
 

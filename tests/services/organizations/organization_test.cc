@@ -63,7 +63,7 @@ TEST_F(Organization, IsDeletedOnlyWithoutMembersAndThenLeavesNothing) {
   auto transaction = world.read();
   for (const char* table : {"org_organization", "org_account", "org_unit", "org_policy", "org_attachment",
                             "org_policy_type", "org_tag", "org_service", "org_delegate"}) {
-    EXPECT_TRUE(must(transaction->run(std::string("SELECT organization FROM ") +
+    EXPECT_TRUE(take(transaction->run(std::string("SELECT organization FROM ") +
                                       (std::string(table) == "org_organization"
                                            ? "(SELECT id AS organization FROM org_organization) x"
                                            : table)))

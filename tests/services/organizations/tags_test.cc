@@ -76,7 +76,7 @@ TEST_F(Tags, OfADeletedResourceAreGone) {
   world.ok(kMain, "DeleteOrganizationalUnit", Value::object({{"OrganizationalUnitId", unit}}));
   world.ok(kMain, "DeletePolicy", Value::object({{"PolicyId", policy}}));
   auto transaction = world.read();
-  EXPECT_TRUE(must(transaction->run("SELECT key FROM org_tag")).empty());
+  EXPECT_TRUE(take(transaction->run("SELECT key FROM org_tag")).empty());
 }
 
 }  // namespace

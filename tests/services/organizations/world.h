@@ -15,11 +15,11 @@ using api::List;
 using api::Value;
 
 template <class T>
-T must(Result<T> result) {
+T take(Result<T> result) {
   if (!result.ok()) throw std::runtime_error(result.error().name + ": " + result.error().message);
   return std::move(result).value();
 }
-inline void must(Status status) { must<Unit>(std::move(status)); }
+inline void take(Status status) { take<Unit>(std::move(status)); }
 
 constexpr WallTime kStart{1'700'000'000'000'000};
 constexpr const char* kMain = "111111111111";
@@ -28,11 +28,11 @@ constexpr const char* kThird = "333333333333";
 
 class World {
  public:
-  World() {
-    database_ = must(catalog::Database::open(":memory:"));
+  explicit World(const std::string& where = ":memory:") {
+    database_ = take(catalog::Database::open(where));
     std::vector<catalog::Migration> all(catalog::migrations().begin(), catalog::migrations().end());
     all.insert(all.end(), migrations().begin(), migrations().end());
-    must(database_->migrate(Context(), all));
+    take(database_->migrate(Context(), all));
     table_ = actions(
         [this](catalog::Transaction&, std::string_view account, std::string_view name, std::string_view role,
                std::string_view management) -> Status {
@@ -76,7 +76,7 @@ class World {
     return output;
   }
   Value ok(std::string_view account, std::string_view operation, Value input = Value::object()) {
-    return must(call(account, operation, std::move(input)));
+    return take(call(account, operation, std::move(input)));
   }
   /// "Name" or "Name/REASON" of the failure; empty when there was none.
   std::string fault(std::string_view account, std::string_view operation, Value input = Value::object()) {
@@ -156,17 +156,17 @@ class World {
   }
 
   std::unique_ptr<catalog::Transaction> read() {
-    return must(database_->begin(Context(), catalog::Database::Mode::kRead));
+    return take(database_->begin(Context(), catalog::Database::Mode::kRead));
   }
   /// Runs SQL and commits.
   void write(std::string_view sql, std::initializer_list<catalog::Parameter> parameters = {}) {
-    auto transaction = must(database_->begin(Context(), catalog::Database::Mode::kWrite));
-    must(transaction->run(sql, parameters));
-    must(transaction->commit());
+    auto transaction = take(database_->begin(Context(), catalog::Database::Mode::kWrite));
+    take(transaction->run(sql, parameters));
+    take(transaction->commit());
   }
   int64_t generation() {
     auto transaction = read();
-    return must(catalog::generation(*transaction, kGeneration));
+    return take(catalog::generation(*transaction, kGeneration));
   }
 
   struct Made {
@@ -185,7 +185,7 @@ class World {
     policy::PrincipalPolicies policies;
     policies.identity.push_back(
         {"all", "IAM Policy",
-         must(policy::Document::parse(
+         take(policy::Document::parse(
              R"({"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}})",
              policy::Kind::kIdentity))});
     policy::ResourceSide side;
