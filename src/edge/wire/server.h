@@ -18,13 +18,18 @@ class Server {
     /// PEM files; empty: plain HTTP, which is refused off loopback unless plain_http_anywhere.
     std::string certificate_file, private_key_file;
     bool plain_http_anywhere = false;
-    size_t tasks_max = 16;  // handlers at work
+    size_t tasks_max = 16;     // handlers at work
+    size_t queued_max = 1024;  // requests that wait for a task; the next one is answered 503
     size_t connections_max = 10'000;
     size_t header_size_max_bytes = 16 * 1024;
     size_t header_count_max = 100;
     size_t small_body_size_bytes = 1 << 20;  // larger ones are streamed to the handler
     std::chrono::seconds header_timeout{30}, idle_timeout{75}, body_stall_timeout{30};
   };
+  /// A streamed body (request.stream) lives until its request is answered: a handler may leave it unread, or move it
+  /// into the response's stream, but not keep it. It and a response's stream are read on the handler's task. `Expect:
+  /// 100-continue` is answered by the first read of a streamed body; where the body's length is unknown it is streamed
+  /// however short it is.
   /// Listens when it returns. kInvalidArgument for a bad address or certificate, kUnavailable for a taken port.
   static Result<std::unique_ptr<Server>> start(const Options& options, Handler handler);
   virtual ~Server() = default;

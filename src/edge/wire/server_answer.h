@@ -1,0 +1,38 @@
+// The head of an answer, as bytes.
+#pragma once
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "edge/wire/http.h"
+#include "edge/wire/server_head.h"
+
+namespace coffer::wire {
+
+/// How the body of an answer reaches the client.
+struct AnswerFraming {
+  enum class Kind { kLength, kChunked, kUntilClose, kNone };
+  Kind kind = Kind::kLength;
+  uint64_t length = 0;
+};
+
+struct AnswerHead {
+  AnswerFraming framing;
+  bool keep_alive = true;
+  bool is_http_1_0 = false;
+  WallTime now;
+};
+
+/// Status line, the response's fields, Date, Server and framing. Framing fields that the response brings are dropped.
+/// Nothing when a field cannot be sent as it is: it would end the line, or the header.
+std::optional<std::string> answer_head(const Response& response, const AnswerHead& head);
+
+/// A whole answer with a line of text; the connection ends behind it unless `keep_alive`.
+std::string refusal_answer(const Refusal& refusal, const AnswerHead& head);
+/// The same as a Response.
+Response refusal_response(const Refusal& refusal);
+
+/// No body may follow these.
+bool is_bodiless(int status);
+
+}  // namespace coffer::wire
