@@ -47,6 +47,7 @@ struct Dialect {
   std::string_view blob;      // {blob}
   std::string_view identity;  // {identity}
   std::string_view text;      // TEXT as the type of a column: compared byte by byte on both
+  std::string_view lock;      // a statement that keeps other migrating processes out; "" where there is one writer
 };
 /// The statements of a migration, in order.
 std::vector<std::string> statements_of(std::string_view sql, const Dialect& dialect);

@@ -70,7 +70,8 @@ Status apply_one(Database& database, const Context& context, const Migration& mi
   return in_transaction(
       database, context,
       [&](Transaction& transaction) -> Status {
-        // Another process may have been here since we looked.
+        // Before the first look, so that this sees what the process that we waited for did.
+        if (!dialect.lock.empty()) COFFER_CHECK_OK(transaction.run(dialect.lock));
         COFFER_TRY(auto present, applied(transaction));
         COFFER_CHECK_OK(check_known(present, known));
         if (present.contains(migration.number)) return ok_status();
@@ -137,7 +138,7 @@ Status apply_migrations(Database& database, const Context& context, std::span<co
   COFFER_CHECK_OK(check_known(present, known));
   for (const Migration& migration : known) {
     if (present.contains(migration.number)) continue;
-    Status done = again_if_taken([&] { return apply_one(database, context, migration, known, dialect); });
+    Status done = apply_one(database, context, migration, known, dialect);
     if (!done.ok())
       return std::move(done).error().in("catalog step " + std::to_string(migration.number) + " (" +
                                         std::string(migration.name) + ")");

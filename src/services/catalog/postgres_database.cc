@@ -53,12 +53,14 @@ std::string tame(std::string_view text) {
 ErrorCode code_of(std::string_view state) {
   const auto in_class = [&](std::string_view prefix) { return state.starts_with(prefix); };
   if (state == "40001" || state == "40P01" || state == "55P03") return ErrorCode::kConflict;
-  if (state == "23505") return ErrorCode::kAlreadyExists;
+  // 42P07: two processes create the catalog's first table at once.
+  if (state == "23505" || state == "42P07") return ErrorCode::kAlreadyExists;
   if (in_class("23")) return ErrorCode::kFailedPrecondition;
   if (state == "22021" || state == "22P05") return ErrorCode::kInvalidArgument;
   if (state == "57014") return ErrorCode::kCancelled;
   if (state == "53300") return ErrorCode::kUnavailable;
   if (in_class("53")) return ErrorCode::kResourceExhausted;
+  if (state == "08P01") return ErrorCode::kInternal;  // another number of values than placeholders
   if (in_class("08") || in_class("57") || in_class("58") || state == "25P03") return ErrorCode::kUnavailable;
   if (in_class("28") || state == "42501") return ErrorCode::kPermissionDenied;
   if (in_class("XX001") || in_class("XX002")) return ErrorCode::kCorruption;
@@ -386,7 +388,8 @@ class PostgresDatabase final : public Database {
 
   Result<std::unique_ptr<Transaction>> begin(const Context& context, Mode mode) override;
   Status migrate(const Context& context, std::span<const Migration> migrations) override {
-    static constexpr Dialect kDialect{"BYTEA", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "TEXT COLLATE \"C\""};
+    static constexpr Dialect kDialect{"BYTEA", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "TEXT COLLATE \"C\"",
+                                      "LOCK TABLE catalog_migrations IN EXCLUSIVE MODE"};
     return apply_migrations(*this, context, migrations, kDialect);
   }
   [[nodiscard]] bool shared() const override { return true; }

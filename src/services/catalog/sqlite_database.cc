@@ -337,7 +337,7 @@ class SqliteDatabase final : public Database {
 
   Result<std::unique_ptr<Transaction>> begin(const Context& context, Mode mode) override;
   Status migrate(const Context& context, std::span<const Migration> migrations) override {
-    static constexpr Dialect kDialect{"BLOB", "INTEGER PRIMARY KEY AUTOINCREMENT", "TEXT"};
+    static constexpr Dialect kDialect{"BLOB", "INTEGER PRIMARY KEY AUTOINCREMENT", "TEXT", ""};
     return apply_migrations(*this, context, migrations, kDialect);
   }
   [[nodiscard]] bool shared() const override { return false; }
