@@ -26,6 +26,14 @@ std::vector<catalog::Migration> all_migrations() {
   return all;
 }
 
+Result<std::optional<std::string>> find_account_name(catalog::Transaction& transaction, std::string_view id) {
+  COFFER_TRY(std::vector<iam::Account> accounts, iam::list_accounts(transaction));
+  for (iam::Account& account : accounts) {
+    if (account.id == id) return std::optional(std::move(account.name));
+  }
+  return std::optional<std::string>();
+}
+
 class RunningDaemon final : public Daemon {
  public:
   RunningDaemon(World world, Config config) : world_(std::move(world)), config_(std::move(config)) {}
@@ -53,7 +61,7 @@ class RunningDaemon final : public Daemon {
           return iam::create_member_account(transaction, account, name, role_name, management_account,
                                             installation_->root().view(), world_.clock, world_.entropy);
         },
-        world_.clock, world_.entropy));
+        world_.clock, world_.entropy, find_account_name));
     gate_->add(kms_->actions());
     gate_->add(audit::actions());
     return create_accounts();
@@ -79,7 +87,7 @@ class RunningDaemon final : public Daemon {
     return ok_status();
   }
 
-  ~RunningDaemon() override { stop(); }
+  ~RunningDaemon() override { static_cast<void>(stop().ok()); }  // whoever wants to know calls run()
 
   [[nodiscard]] std::string endpoint() const override {
     const std::string host = config_.host.find(':') == std::string::npos ? config_.host : "[" + config_.host + "]";
