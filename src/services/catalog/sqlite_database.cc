@@ -146,8 +146,12 @@ int Connection::on_busy(void* self, int attempts) {
 }
 
 Error Connection::error() {
+  const int system_errno = errno;
   const int code = sqlite3_extended_errcode(db_.get());
-  Error e{code_of(code, sqlite3_system_errno(db_.get())), std::string("catalog: ") + sqlite3_errmsg(db_.get()), {}};
+  // SQLite forgets it when a commit fails, but nothing succeeded since that would have changed errno.
+  const int remembered = sqlite3_system_errno(db_.get());
+  Error e{
+      code_of(code, remembered ? remembered : system_errno), std::string("catalog: ") + sqlite3_errmsg(db_.get()), {}};
   const int primary = code & 0xff;
   if (primary == SQLITE_IOERR || primary == SQLITE_CORRUPT || primary == SQLITE_NOTADB) broken_ = true;
   if (e.code == ErrorCode::kConflict && context_.stopped())
