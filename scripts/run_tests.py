@@ -145,7 +145,7 @@ class Runner:
         # Without a step's name in front, what is quick to build.
         front = self.only.split("/")[0] if "/" in self.only else ""
         named = [name for name in STEPS if re.search(rf"\b{name}\b", front)]
-        return step in (named or ["release", "scripts", "end_to_end"])
+        return step in (named or ["release", "scripts", "end_to_end", "conformance"])
 
     def matches(self, name):
         return not self.only or re.search(self.only, name) is not None
@@ -282,6 +282,18 @@ class Runner:
                 for n in names if self.matches(f"end_to_end/{n}")]
         return self.run_jobs(jobs, read_end_to_end)
 
+    def step_conformance(self):
+        """Each client's tour by itself."""
+        counts = Counts()
+        built, log = self.build("release", ("coffer",))
+        if not built:
+            counts.failures.append(("conformance: build", log))
+            return counts
+        suite = [sys.executable, "tests/conformance/run.py"]
+        names = subprocess.run([*suite, "--list"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+        jobs = [(f"conformance/{n}", [*suite, "--only", n], dict(os.environ)) for n in names if self.matches(f"conformance/{n}")]
+        return self.run_jobs(jobs, read_end_to_end)
+
     def step_asan(self):
         extra = {**SANITIZER_VOLUMES, "ASAN_OPTIONS": "detect_leaks=1", "UBSAN_OPTIONS": "print_stacktrace=1"}
         return self.gtest_step("asan", extra=extra)
@@ -368,6 +380,7 @@ STEPS = {
     "release": "every test of the optimised build",
     "scripts": "the folder table, and the tool from outside",
     "end_to_end": "the tool against real servers",
+    "conformance": "real AWS clients against `coffer up`",
     "asan": "every test again under AddressSanitizer and UndefinedBehaviorSanitizer",
     "tsan": "the concurrent parts under ThreadSanitizer",
     "fuzz": "each parser of foreign bytes against libFuzzer",
