@@ -2,6 +2,7 @@
 // allowed.
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,12 +20,20 @@ struct Identity {
   api::Caller caller;
   std::shared_ptr<const policy::PrincipalPolicies> policies;
   std::string organization_id, organization_path;  // empty outside an organization: "o-x", "o-x/r-y/ou-z/"
+  /// Resource control policies of the account, a level from the root to it: they bind its resources.
+  std::vector<std::vector<policy::NamedDocument>> resource_control = {};
 };
 
 /// The secret to check a signature with, and whom it proves.
 struct Credential {
   std::shared_ptr<const Secret> secret_access_key;
   std::shared_ptr<const Identity> identity;
+};
+
+/// A use of an access key, for GetAccessKeyLastUsed.
+struct AccessKeyUse {
+  std::string service, region;
+  WallTime at;
 };
 
 /// Safe from many threads; answers from a cache that IAM's own changes invalidate at once.
@@ -50,6 +59,8 @@ class Authority {
   /// Notes the use for GetAccessKeyLastUsed; kept in memory and written now and then.
   virtual void note_use(std::string_view access_key_id, std::string_view service, std::string_view region,
                         WallTime now) = 0;
+  /// The last use that was noted and is not written yet.
+  virtual std::optional<AccessKeyUse> noted_use(std::string_view /*access_key_id*/) { return std::nullopt; }
 };
 
 }  // namespace coffer::iam

@@ -118,13 +118,15 @@ Status insert(Transaction& t, const Entity& e) {
                      e.trust, e.trust_resolved, e.max_session_s, e.last_used, e.last_used_region, lower(e.name)}));
 }
 
-Status update(Transaction& t, const Entity& e, std::string_view old_name) {
-  return done(
-      t.run("UPDATE iam_entities SET name = $4, name_key = $5, path = $6, boundary = $7, description = $8, trust = $9, "
-            "trust_resolved = $10, max_session = $11, last_used = $12, last_used_region = $13 WHERE kind = $1 AND "
-            "account = $2 AND name_key = $3",
-            {static_cast<int>(e.kind), e.account, lower(old_name), e.name, lower(e.name), e.path, e.boundary,
-             e.description, e.trust, e.trust_resolved, e.max_session_s, e.last_used, e.last_used_region}));
+Status update(Transaction& t, const Entity& e) {
+  return done(t.run(
+      "UPDATE iam_entities SET name = $2, name_key = $3, path = $4, boundary = $5, description = $6, trust = $7, "
+      "trust_resolved = $8, max_session = $9 WHERE id = $1",
+      {e.id, e.name, lower(e.name), e.path, e.boundary, e.description, e.trust, e.trust_resolved, e.max_session_s}));
+}
+
+Status note_role_use(Transaction& t, std::string_view id, std::string_view region, WallTime at) {
+  return done(t.run("UPDATE iam_entities SET last_used = $2, last_used_region = $3 WHERE id = $1", {id, at, region}));
 }
 
 Status remove(Transaction& t, const Entity& e) {
@@ -150,12 +152,15 @@ Status remove_tag(Transaction& t, std::string_view owner, std::string_view key) 
   return done(t.run("DELETE FROM iam_tags WHERE owner = $1 AND tag_key = $2", {owner, key}));
 }
 
-Result<std::vector<std::string>> inline_names(Transaction& t, std::string_view owner) {
-  return texts(t.run("SELECT name FROM iam_inline WHERE owner = $1 ORDER BY name", {owner}));
-}
 Result<std::optional<std::string>> inline_policy(Transaction& t, std::string_view owner, std::string_view name) {
   COFFER_TRY(auto row, t.first("SELECT document FROM iam_inline WHERE owner = $1 AND name = $2", {owner, name}));
   return row ? std::optional(row->text(0)) : std::nullopt;
+}
+Result<std::vector<InlinePolicy>> inline_policies(Transaction& t, std::string_view owner) {
+  COFFER_TRY(auto rows, t.run("SELECT name, document FROM iam_inline WHERE owner = $1 ORDER BY name", {owner}));
+  std::vector<InlinePolicy> all;
+  for (const auto& row : rows) all.push_back({row.text(0), row.text(1)});
+  return all;
 }
 Status put_inline(Transaction& t, std::string_view owner, std::string_view name, std::string_view document) {
   return done(
@@ -188,6 +193,18 @@ Result<std::vector<Entity>> bounded_by(Transaction& t, std::string_view account,
   return entities(t, "WHERE account = $1 AND boundary = $2 ORDER BY name_key", {account, policy});
 }
 
+Result<int64_t> count_attached(Transaction& t, std::string_view account, std::string_view policy) {
+  COFFER_TRY(auto row, t.first("SELECT count(*) FROM iam_attachments a JOIN iam_entities e ON e.id = a.owner WHERE "
+                               "a.policy = $1 AND e.account = $2",
+                               {policy, account}));
+  return row->integer(0);
+}
+Result<int64_t> count_bounded(Transaction& t, std::string_view account, std::string_view policy) {
+  COFFER_TRY(auto row,
+             t.first("SELECT count(*) FROM iam_entities WHERE account = $1 AND boundary = $2", {account, policy}));
+  return row->integer(0);
+}
+
 Result<std::vector<Entity>> groups_of(Transaction& t, std::string_view user) {
   return entities(t, "WHERE id IN (SELECT group_id FROM iam_members WHERE user_id = $1) ORDER BY name_key", {user});
 }
@@ -215,6 +232,15 @@ Result<std::vector<ManagedPolicy>> list_policies(Transaction& t, std::string_vie
   std::vector<ManagedPolicy> all;
   for (const auto& row : rows) all.push_back(policy_of(row));
   return all;
+}
+Result<bool> policy_name_taken(Transaction& t, std::string_view account, std::string_view name) {
+  COFFER_TRY(auto row,
+             t.first("SELECT arn FROM iam_policies WHERE account = $1 AND name_key = $2", {account, lower(name)}));
+  return row.has_value();
+}
+Result<int64_t> count_policies(Transaction& t, std::string_view account) {
+  COFFER_TRY(auto row, t.first("SELECT count(*) FROM iam_policies WHERE account = $1", {account}));
+  return row->integer(0);
 }
 Status insert_policy(Transaction& t, const ManagedPolicy& p) {
   return done(t.run("INSERT INTO iam_policies (" + std::string(kPolicyColumns) +
@@ -282,50 +308,31 @@ Status note_access_key_use(Transaction& t, std::string_view id, std::string_view
                     {id, at, service, region}));
 }
 
+Result<std::optional<Account>> find_account(Transaction& t, std::string_view id) {
+  COFFER_TRY(auto row, t.first("SELECT id, name, created, alias FROM iam_accounts WHERE id = $1", {id}));
+  return row ? std::optional(Account{row->text(0), row->text(1), row->time(2), row->text_if(3)}) : std::nullopt;
+}
+Result<std::vector<Account>> list_accounts(Transaction& t) {
+  COFFER_TRY(auto rows, t.run("SELECT id, name, created, alias FROM iam_accounts ORDER BY id"));
+  std::vector<Account> all;
+  for (const auto& row : rows) all.push_back({row.text(0), row.text(1), row.time(2), row.text_if(3)});
+  return all;
+}
+Status insert_account(Transaction& t, const Account& a) {
+  return done(t.run("INSERT INTO iam_accounts (id, name, created) VALUES ($1, $2, $3)", {a.id, a.name, a.created}));
+}
+Status set_alias(Transaction& t, std::string_view account, const std::optional<std::string>& alias) {
+  return done(t.run("UPDATE iam_accounts SET alias = $2 WHERE id = $1", {account, alias}));
+}
+Result<bool> alias_taken(Transaction& t, std::string_view alias) {
+  COFFER_TRY(auto row, t.first("SELECT id FROM iam_accounts WHERE alias = $1", {alias}));
+  return row.has_value();
+}
 Result<bool> account_exists(Transaction& t, std::string_view account) {
-  COFFER_TRY(auto row, t.first("SELECT id FROM iam_accounts WHERE id = $1", {account}));
+  COFFER_TRY(auto row, find_account(t, account));
   return row.has_value();
 }
 
 Status changed(Transaction& t) { return catalog::bump_generation(t, kGeneration); }
 
 }  // namespace coffer::iam::rows
-
-namespace coffer::iam {
-
-std::span<const catalog::Migration> migrations() {
-  static constexpr catalog::Migration kMigrations[] = {
-      {100, "iam: accounts, entities, policies, access keys",
-       "CREATE TABLE iam_accounts (id TEXT PRIMARY KEY, name TEXT NOT NULL, created BIGINT NOT NULL, alias TEXT "
-       "UNIQUE);\n"
-       "CREATE TABLE iam_entities (id TEXT PRIMARY KEY, kind BIGINT NOT NULL, account TEXT NOT NULL, name TEXT NOT "
-       "NULL, name_key TEXT NOT NULL, "
-       "path TEXT NOT NULL, created BIGINT NOT NULL, boundary TEXT NOT NULL, description TEXT NOT NULL, trust TEXT NOT "
-       "NULL, "
-       "trust_resolved TEXT NOT NULL, max_session BIGINT NOT NULL, last_used BIGINT, last_used_region TEXT NOT NULL, "
-       "UNIQUE (kind, account, name_key));\n"
-       "CREATE TABLE iam_members (group_id TEXT NOT NULL, user_id TEXT NOT NULL, PRIMARY KEY (group_id, user_id));\n"
-       "CREATE INDEX iam_members_user ON iam_members (user_id);\n"
-       "CREATE TABLE iam_tags (owner TEXT NOT NULL, tag_key TEXT NOT NULL, tag_value TEXT NOT NULL, PRIMARY KEY "
-       "(owner, tag_key));\n"
-       "CREATE TABLE iam_inline (owner TEXT NOT NULL, name TEXT NOT NULL, document TEXT NOT NULL, PRIMARY KEY (owner, "
-       "name));\n"
-       "CREATE TABLE iam_attachments (owner TEXT NOT NULL, policy TEXT NOT NULL, PRIMARY KEY (owner, policy));\n"
-       "CREATE INDEX iam_attachments_policy ON iam_attachments (policy);\n"
-       "CREATE TABLE iam_policies (arn TEXT PRIMARY KEY, account TEXT NOT NULL, name TEXT NOT NULL, name_key TEXT NOT "
-       "NULL, path TEXT NOT NULL, "
-       "id TEXT NOT NULL, description TEXT NOT NULL, created BIGINT NOT NULL, updated BIGINT NOT NULL, default_version "
-       "BIGINT NOT NULL, "
-       "next_version BIGINT NOT NULL, UNIQUE (account, name_key));\n"
-       "CREATE TABLE iam_policy_versions (arn TEXT NOT NULL, number BIGINT NOT NULL, document TEXT NOT NULL, created "
-       "BIGINT NOT NULL, "
-       "PRIMARY KEY (arn, number));\n"
-       "CREATE TABLE iam_access_keys (id TEXT PRIMARY KEY, account TEXT NOT NULL, user_id TEXT NOT NULL, secret {blob} "
-       "NOT NULL, "
-       "active BIGINT NOT NULL, created BIGINT NOT NULL, last_used BIGINT, last_service TEXT NOT NULL, last_region "
-       "TEXT NOT NULL);\n"
-       "CREATE INDEX iam_access_keys_user ON iam_access_keys (account, user_id);\n"}};
-  return kMigrations;
-}
-
-}  // namespace coffer::iam

@@ -40,8 +40,9 @@ Result<std::vector<Entity>> list(Transaction&, Kind, std::string_view account, s
                                  std::string_view after, int64_t limit);
 Result<int64_t> count(Transaction&, Kind, std::string_view account);
 Status insert(Transaction&, const Entity&);  // kAlreadyExists
-/// Everything but kind, account and id; `old_name` finds it, so that a rename moves what hangs on it.
-Status update(Transaction&, const Entity&, std::string_view old_name);
+/// Everything but kind, account, id, and its last use; what hangs on it hangs on the id and stays.
+Status update(Transaction&, const Entity&);
+Status note_role_use(Transaction&, std::string_view id, std::string_view region, WallTime at);
 Status remove(Transaction&, const Entity&);
 
 // What hangs on an entity or a policy, by its unique id.
@@ -52,7 +53,10 @@ Result<std::vector<Tag>> tags(Transaction&, std::string_view owner_id);
 Status put_tag(Transaction&, std::string_view owner_id, const Tag&);
 Status remove_tag(Transaction&, std::string_view owner_id, std::string_view key);
 
-Result<std::vector<std::string>> inline_names(Transaction&, std::string_view owner_id);
+struct InlinePolicy {
+  std::string name, document;
+};
+Result<std::vector<InlinePolicy>> inline_policies(Transaction&, std::string_view owner_id);  // ascending by name
 Result<std::optional<std::string>> inline_policy(Transaction&, std::string_view owner_id, std::string_view name);
 Status put_inline(Transaction&, std::string_view owner_id, std::string_view name, std::string_view document);
 Status remove_inline(Transaction&, std::string_view owner_id, std::string_view name);
@@ -63,6 +67,8 @@ Status attach(Transaction&, std::string_view owner_id, std::string_view policy_a
 Result<bool> detach(Transaction&, std::string_view owner_id, std::string_view policy_arn);
 Result<std::vector<Entity>> attached_to(Transaction&, std::string_view account, std::string_view policy_arn);
 Result<std::vector<Entity>> bounded_by(Transaction&, std::string_view account, std::string_view policy_arn);
+Result<int64_t> count_attached(Transaction&, std::string_view account, std::string_view policy_arn);
+Result<int64_t> count_bounded(Transaction&, std::string_view account, std::string_view policy_arn);
 
 Result<std::vector<Entity>> groups_of(Transaction&, std::string_view user_id);
 Result<std::vector<Entity>> members_of(Transaction&, std::string_view group_id);
@@ -82,6 +88,8 @@ struct PolicyVersion {
 };
 Result<std::optional<ManagedPolicy>> find_policy(Transaction&, std::string_view arn);
 Result<std::vector<ManagedPolicy>> list_policies(Transaction&, std::string_view account);
+Result<bool> policy_name_taken(Transaction&, std::string_view account, std::string_view name);
+Result<int64_t> count_policies(Transaction&, std::string_view account);
 Status insert_policy(Transaction&, const ManagedPolicy&);
 Status update_policy(Transaction&, const ManagedPolicy&);
 Status remove_policy(Transaction&, const ManagedPolicy&);
@@ -106,6 +114,16 @@ Status remove_access_key(Transaction&, std::string_view id);
 Status note_access_key_use(Transaction&, std::string_view id, std::string_view service, std::string_view region,
                            WallTime at);
 
+struct Account {
+  std::string id, name;
+  WallTime created;
+  std::optional<std::string> alias;
+};
+Result<std::optional<Account>> find_account(Transaction&, std::string_view id);
+Result<std::vector<Account>> list_accounts(Transaction&);
+Status insert_account(Transaction&, const Account&);
+Status set_alias(Transaction&, std::string_view account, const std::optional<std::string>& alias);
+Result<bool> alias_taken(Transaction&, std::string_view alias);
 Result<bool> account_exists(Transaction&, std::string_view account);
 
 /// Every change of what a decision may depend on ends with this.

@@ -1,13 +1,15 @@
 #include "services/iam/secrets.h"
 
 #include "base/base64.h"
+#include "engine/crypto/digest.h"
 #include "engine/crypto/sealed_object.h"
-#include "services/api/fault.h"
+#include "services/iam/faults.h"
 
 namespace coffer::iam {
 namespace {
 
 constexpr uint8_t kSessionVersion = 1;
+constexpr size_t kMarkerCodeSize = 16;
 
 Bytes seal_at(ByteView root, std::string place, ByteView plain, Entropy& entropy) {
   crypto::SealParameters parameters;
@@ -39,6 +41,17 @@ std::vector<std::string> read_texts(ByteReader& reader) {
   std::vector<std::string> texts;
   for (int left = reader.u16(); left > 0 && reader.ok(); --left) texts.push_back(read_text(reader));
   return texts;
+}
+
+/// Markers are short, so they carry a code of 16 bytes and not a sealed object.
+Bytes marker_code(ByteView root, std::string_view list, std::string_view after) {
+  const Secret key(crypto::hkdf_expand_sha512(root, as_bytes("iam list markers v1"), 32));
+  Bytes message;
+  ByteWriter writer(message);
+  write_text(writer, list);
+  write_text(writer, after);
+  const crypto::Digest256 code = crypto::HmacSha256(key.view()).of(message);
+  return to_bytes(ByteView(code).first(kMarkerCodeSize));
 }
 
 }  // namespace
@@ -98,8 +111,7 @@ std::string seal_session(ByteView root, const Session& session, Entropy& entropy
 }
 
 Result<Session> open_session(ByteView root, std::string_view access_key_id, std::string_view token) {
-  const Error invalid = api::fault(ErrorCode::kUnauthenticated, "InvalidClientTokenId",
-                                   "The security token included in the request is invalid.");
+  const Error invalid = invalid_token();
   const std::optional<Bytes> sealed = base64_decode(token);
   if (!sealed) return invalid;
   Result<Bytes> plain = open_at(root, session_place(access_key_id), *sealed);
@@ -131,15 +143,20 @@ Result<Session> open_session(ByteView root, std::string_view access_key_id, std:
   return session;
 }
 
-std::string seal_marker(ByteView root, std::string_view list, std::string_view after, Entropy& entropy) {
-  return base64_encode(seal_at(root, "iam/marker/" + std::string(list), as_bytes(after), entropy));
+std::string make_marker(ByteView root, std::string_view list, std::string_view after) {
+  Bytes marker = marker_code(root, list, after);
+  append(marker, as_bytes(after));
+  return base64_encode(marker);
 }
 
 Result<std::string> open_marker(ByteView root, std::string_view list, std::string_view marker) {
-  const std::optional<Bytes> sealed = base64_decode(marker);
-  Result<Bytes> plain = sealed ? open_at(root, "iam/marker/" + std::string(list), *sealed) : Result<Bytes>(Error{});
-  if (!plain.ok()) return api::fault(ErrorCode::kInvalidArgument, "ValidationError", "Invalid Marker.");
-  return to_text(*plain);
+  const std::optional<Bytes> bytes = base64_decode(marker);
+  if (bytes && bytes->size() > kMarkerCodeSize) {
+    const ByteView code = ByteView(*bytes).first(kMarkerCodeSize);
+    std::string after = to_text(ByteView(*bytes).subspan(kMarkerCodeSize));
+    if (crypto::equal_constant_time(code, marker_code(root, list, after))) return after;
+  }
+  return validation_error("Invalid Marker.");
 }
 
 std::string seal_message(ByteView root, std::string_view json, Entropy& entropy) {
@@ -149,8 +166,10 @@ std::string seal_message(ByteView root, std::string_view json, Entropy& entropy)
 Result<std::string> open_message(ByteView root, std::string_view encoded) {
   const std::optional<Bytes> sealed = base64_decode(encoded);
   Result<Bytes> plain = sealed ? open_at(root, "sts/message", *sealed) : Result<Bytes>(Error{});
-  if (!plain.ok())
-    return api::fault(ErrorCode::kInvalidArgument, "InvalidAuthorizationMessageException", "Message is not valid.");
+  if (!plain.ok()) {
+    return api::fault(ErrorCode::kInvalidArgument, "InvalidAuthorizationMessageException",
+                      "Message is not valid. It may have been altered, or it is not one of this installation.");
+  }
   return to_text(*plain);
 }
 

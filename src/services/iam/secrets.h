@@ -36,8 +36,8 @@ std::string seal_session(ByteView root, const Session& session, Entropy& entropy
 /// kUnauthenticated "InvalidClientTokenId" for anything else than seal_session() wrote for this access key.
 Result<Session> open_session(ByteView root, std::string_view access_key_id, std::string_view token);
 
-/// A list's marker: where it goes on, readable only for the list it came from.
-std::string seal_marker(ByteView root, std::string_view list, std::string_view after, Entropy& entropy);
+/// A list's marker: the key behind which it goes on, authenticated for the list and the input it came from.
+std::string make_marker(ByteView root, std::string_view list, std::string_view after);
 /// kInvalidArgument "ValidationError" for a marker that is not this list's.
 Result<std::string> open_marker(ByteView root, std::string_view list, std::string_view marker);
 

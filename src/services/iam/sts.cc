@@ -4,8 +4,9 @@
 #include <algorithm>
 #include <set>
 
-#include "services/api/fault.h"
 #include "services/iam/arns.h"
+#include "services/iam/aws_policies.h"
+#include "services/iam/faults.h"
 
 namespace coffer::iam::sts {
 namespace {
@@ -21,9 +22,6 @@ constexpr size_t kPolicySizeMax = 2048;
 /// What policies and tags may take in a token, in bytes; PackedPolicySize is a part of this in percent.
 constexpr size_t kPackedSizeMax = 4096;
 
-Error invalid(std::string message) {
-  return api::fault(ErrorCode::kInvalidArgument, "ValidationError", std::move(message));
-}
 Error denied(std::string message) { return Error{ErrorCode::kPermissionDenied, std::move(message), {}}; }
 
 /// "ASIA", five letters and more of chance behind eight that hold the account, so that GetAccessKeyInfo needs no row.
@@ -56,23 +54,24 @@ Result<std::optional<int64_t>> take_policies(const Request& r, std::string_view 
   if (r.input().has("Policy")) {
     const std::string text = r.text("Policy");
     if (text.size() > kPolicySizeMax) {
-      return invalid(
+      return validation_error(
           "1 validation error detected: Value at 'policy' failed to satisfy constraint: Member must have "
           "length less than or equal to 2048");
     }
-    COFFER_CHECK_OK(parse_document(text, policy::Kind::kIdentity));
+    COFFER_CHECK_OK(policy::Document::parse(text, policy::Kind::kIdentity));
     session.has_policies = true;
     session.policies.push_back(text);
     size += policy::size_without_whitespace(text);
   }
   const api::List& arns = r.input().list("PolicyArns");
-  if (arns.size() > kPolicyArnsMax) return invalid("A session takes at most 10 managed policies.");
+  if (arns.size() > kPolicyArnsMax) return validation_error("A session takes at most 10 managed policies.");
   for (const Value& one : arns) {
     const std::string arn(one.text("arn"));
     COFFER_TRY(auto document, managed_document(r.t(), arn));
-    const bool usable = document && (arn.starts_with("arn:aws:iam::aws:") || account_of_arn(arn) == account);
+    const bool usable = document && (arn.starts_with(kAwsPolicyPrefix) || account_of_arn(arn) == account);
     if (!usable)
-      return invalid("The policy " + arn + " does not exist or is not of the account " + std::string(account) + ".");
+      return validation_error("The policy " + arn + " does not exist or is not of the account " + std::string(account) +
+                              ".");
     session.has_policies = true;
     session.policy_arns.push_back(arn);
     size += arn.size();
@@ -93,19 +92,19 @@ Status take_tags(const Request& r, Session& session) {
   std::set<std::string> keys;
   for (const Value& tag : r.input().list("Tags")) {
     const std::string key(tag.text("Key"));
-    if (rows::lower(key).starts_with("aws:")) return invalid("Session tags may not begin with aws:.");
+    if (rows::lower(key).starts_with("aws:")) return validation_error("Session tags may not begin with aws:.");
     if (!keys.insert(rows::lower(key)).second)
-      return invalid("Duplicate tag keys found. Please note that Tag keys are case insensitive.");
+      return validation_error("Duplicate tag keys found. Please note that Tag keys are case insensitive.");
     session.caller.tags[key] = tag.text("Value");
   }
   for (const std::string& key : r.input().texts("TransitiveTagKeys")) {
     if (!keys.contains(rows::lower(key)))
-      return invalid("The transitive tag key " + key + " is not among the session's tags.");
+      return validation_error("The transitive tag key " + key + " is not among the session's tags.");
     session.transitive_tags.push_back(key);
   }
   for (const std::string& key : caller.transitive_tags) {
     if (keys.contains(rows::lower(key))) {
-      return invalid(
+      return validation_error(
           "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from "
           "the calling session.");
     }
@@ -114,7 +113,7 @@ Status take_tags(const Request& r, Session& session) {
     session.caller.tags[key] = inherited->second;
     session.transitive_tags.push_back(key);
   }
-  if (session.caller.tags.size() > kTagsMax) return invalid("A session has at most 50 tags.");
+  if (session.caller.tags.size() > kTagsMax) return validation_error("A session has at most 50 tags.");
   return ok_status();
 }
 
@@ -134,11 +133,12 @@ Result<int64_t> duration_of_role(const Request& r, const rows::Entity& role) {
   const bool chained = r.operation.call.caller.token_issued && r.operation.call.caller.kind == CallerKind::kRoleSession;
   const int64_t seconds = r.input().integer("DurationSeconds").value_or(kHour);
   if (chained && seconds > kHour) {
-    return invalid("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining");
+    return validation_error(
+        "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining");
   }
   if (seconds > role.max_session_s)
-    return invalid("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.");
-  if (seconds < 900) return invalid("DurationSeconds must be at least 900.");
+    return validation_error("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.");
+  if (seconds < 900) return validation_error("DurationSeconds must be at least 900.");
   return seconds;
 }
 
@@ -146,7 +146,7 @@ Result<int64_t> duration_of_role(const Request& r, const rows::Entity& role) {
 Result<int64_t> duration_of_token(const Request& r) {
   const int64_t most = r.operation.call.caller.kind == CallerKind::kRoot ? kHour : 36 * kHour;
   const int64_t seconds = r.input().integer("DurationSeconds").value_or(std::min(kSessionDefault, most));
-  if (seconds < 900) return invalid("DurationSeconds must be at least 900.");
+  if (seconds < 900) return validation_error("DurationSeconds must be at least 900.");
   return std::min(seconds, most);
 }
 
@@ -182,7 +182,7 @@ Result<Value> assume_role(const Request& r) {
   if (!caller.source_identity.empty()) {
     // Whoever began the chain stays known to its end.
     if (!assumed.source_identity.empty() && assumed.source_identity != caller.source_identity)
-      return invalid("The source identity of the calling session cannot be changed.");
+      return validation_error("The source identity of the calling session cannot be changed.");
     assumed.source_identity = caller.source_identity;
   }
   COFFER_CHECK_OK(take_tags(r, session));
@@ -240,7 +240,7 @@ Result<Value> get_access_key_info(const Request& r) {
     if (known) return Value::object({{"Account", *account}});
   }
   COFFER_TRY(auto key, rows::find_access_key(r.t(), id));
-  if (!key) return invalid("The access key id " + id + " is not one of this installation.");
+  if (!key) return validation_error("The access key id " + id + " is not one of this installation.");
   return Value::object({{"Account", key->account}});
 }
 

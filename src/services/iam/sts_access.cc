@@ -1,7 +1,7 @@
 // What must be allowed for the operations of STS.
-#include "services/api/fault.h"
 #include "services/iam/arns.h"
 #include "services/iam/sts.h"
+#include "services/iam/trust.h"
 
 namespace coffer::iam::sts {
 namespace {

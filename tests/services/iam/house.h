@@ -173,8 +173,8 @@ class House : public testing::Test {
   }
   std::string role(const std::string& name, const std::string& trust_policy, const std::string& policy = "",
                    const std::string& account = kAccount) {
-    const Value made = must(iam(root(account), "CreateRole",
-                                object({{"RoleName", name}, {"AssumeRolePolicyDocument", trust_policy}})));
+    const Value made = must(
+        iam(root(account), "CreateRole", object({{"RoleName", name}, {"AssumeRolePolicyDocument", trust_policy}})));
     if (!policy.empty())
       must(iam(root(account), "PutRolePolicy",
                object({{"RoleName", name}, {"PolicyName", "p"}, {"PolicyDocument", policy}})));
