@@ -150,6 +150,13 @@ class CachingAuthority final : public Authority {
     return entity && entity->kind != rows::Kind::kGroup;
   }
 
+  Result<std::string> stable_name(catalog::Transaction& t, std::string_view principal) override {
+    if (!principal.starts_with("arn:aws:iam::")) return std::string(principal);
+    COFFER_TRY(auto entity, entity_of_arn(t, principal));
+    if (!entity || entity->kind == rows::Kind::kGroup) return std::string(principal);
+    return entity->id;
+  }
+
   void note_use(std::string_view id, std::string_view service, std::string_view region, WallTime now) override {
     const AccessKeyUse use{std::string(service), std::string(region), now};
     if (id.starts_with("AROA")) return uses_.note(id, use);  // from within a call: its transaction is still open
