@@ -79,9 +79,6 @@ std::string seal_marker(const Request&, std::string_view list, std::string_view 
 Result<std::string> open_marker(const Request&, std::string_view list);
 
 // material
-struct NewMaterial {
-  rows::Material row;
-};
 Result<rows::Material> make_material(const Request&, const rows::Key& key, int64_t version, const Secret& secret,
                                      std::string_view rotation);
 /// 64 bytes for symmetric keys, the size of the digest for HMAC keys, a PKCS#8 private key for asymmetric ones.
@@ -129,5 +126,21 @@ Result<api::Value> get_key_rotation_status(const Request&);
 Result<api::Value> list_key_rotations(const Request&);
 Result<api::Value> rotate_key_on_demand(const Request&);
 Result<api::Value> replicate_key(const Request&);
+Result<api::Value> generate_data_key_pair(const Request&);
+Result<api::Value> generate_data_key_pair_without_plaintext(const Request&);
+Result<api::Value> sign(const Request&);
+Result<api::Value> verify(const Request&);
+Result<api::Value> get_public_key(const Request&);
+Result<api::Value> derive_shared_secret(const Request&);
+Result<api::Value> get_parameters_for_import(const Request&);
+Result<api::Value> import_key_material(const Request&);
+Result<api::Value> delete_imported_key_material(const Request&);
+
+/// The key of a ciphertext: named by the blob, or (asymmetric) by the input; "IncorrectKeyException" when both name one
+/// and differ.
+Result<rows::Key> decrypting_key(const Request&, std::string_view blob_member, std::string_view key_member,
+                                 std::string_view algorithm);
+/// Imported material that was deleted, or whose time is over: the key waits for it to come back.
+Status drop_imported_material(catalog::Transaction& t, MaterialCache& cache, rows::Key key);
 
 }  // namespace coffer::kms
