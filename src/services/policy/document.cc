@@ -290,9 +290,9 @@ class StatementParser {
   static Status check_resource_control(const Statement& s, const Node& node) {
     const auto is_star = [&](std::string_view name) {
       const auto member =
-          std::find_if(node.members.begin(), node.members.end(), [&](const auto& m) { return m.first == name; });
+          std::find_if(node.members.begin(), node.members.end(), [&](const Member& m) { return m.name == name; });
       if (member == node.members.end()) return false;
-      const Node& value = member->second;
+      const Node& value = member->value;
       if (value.type == Node::Type::kArray) return value.items.size() == 1 && value.items[0].text == "*";
       return value.type == Node::Type::kString && value.text == "*";
     };

@@ -70,8 +70,8 @@ class Parser {
       skip_space();
       if (!take(':')) return wrong("':' is expected");
       skip_space();
-      node.members.emplace_back(std::move(name), Node{});
-      COFFER_CHECK_OK(value(node.members.back().second, depth + 1));
+      node.members.push_back({std::move(name), Node{}});
+      COFFER_CHECK_OK(value(node.members.back().value, depth + 1));
       skip_space();
       if (take('}')) return check_names(node);
       if (!take(',')) return wrong("',' or '}' is expected");
@@ -83,7 +83,7 @@ class Parser {
   [[nodiscard]] Status check_names(const Node& node) const {
     std::vector<std::string_view> names;
     names.reserve(node.members.size());
-    for (const auto& member : node.members) names.emplace_back(member.first);
+    for (const Member& member : node.members) names.emplace_back(member.name);
     std::sort(names.begin(), names.end());
     const auto twice = std::adjacent_find(names.begin(), names.end());
     if (twice != names.end()) return wrong("the name \"" + std::string(*twice) + "\" stands twice in one object");

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -15,15 +14,21 @@ struct Place {
   uint32_t line = 1, column = 1;
 };
 
+struct Member;
 struct Node {
   enum class Type { kNull, kBool, kNumber, kString, kArray, kObject };
   Type type = Type::kNull;
   std::string text;  // of a string; a number or true/false as written
   std::vector<Node> items;
-  std::vector<std::pair<std::string, Node>> members;
+  std::vector<Member> members;
   Place begin, end;  // end: just after the last character
 
   [[nodiscard]] bool is_scalar() const { return type == Type::kString || type == Type::kNumber || type == Type::kBool; }
+};
+
+struct Member {
+  std::string name;
+  Node value;
 };
 
 inline constexpr int kJsonDepthMax = 32;
