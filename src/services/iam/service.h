@@ -42,6 +42,9 @@ std::unique_ptr<Authority> open_authority(catalog::Database& database, Clock& cl
 api::ServiceTable iam_actions(Authority& authority, ByteView sealing_root, Clock& clock, Entropy& entropy);
 api::ServiceTable sts_actions(Authority& authority, ByteView sealing_root, Clock& clock, Entropy& entropy);
 
+/// The facts of a denial (JSON) as an EncodedMessage: only who may call sts:DecodeAuthorizationMessage reads them.
+std::string encode_authorization_message(ByteView sealing_root, std::string_view json, Entropy& entropy);
+
 /// The generation counter that every change bumps.
 inline constexpr std::string_view kGeneration = "iam";
 std::span<const catalog::Migration> migrations();  // numbers 100-199

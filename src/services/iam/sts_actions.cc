@@ -1,5 +1,4 @@
 // The operations of STS.
-#include "services/api/fault.h"
 #include "services/iam/service.h"
 #include "services/iam/sts.h"
 
@@ -44,6 +43,10 @@ api::ServiceTable sts_actions(Authority& authority, ByteView sealing_root, Clock
     table.actions.push_back(std::move(action));
   }
   return table;
+}
+
+std::string encode_authorization_message(ByteView sealing_root, std::string_view json, Entropy& entropy) {
+  return seal_message(sealing_root, json, entropy);
 }
 
 }  // namespace coffer::iam
