@@ -4,6 +4,7 @@
 #include "engine/crypto/digest.h"
 #include "services/api/fault.h"
 #include "services/kms/operations.h"
+#include "services/kms/specs.h"
 
 namespace coffer::kms {
 namespace {
@@ -56,7 +57,11 @@ Result<Value> metadata(const Request& r, const Key& key) {
                                {"CustomerMasterKeySpec", key.spec},
                                {"KeySpec", key.spec},
                                {"MultiRegion", key.multi_region()}});
-  if (key.symmetric()) value.set("EncryptionAlgorithms", api::text_list({"SYMMETRIC_DEFAULT"}));
+  const Spec* spec = find_spec(key.spec);
+  if (spec && key.usage == "ENCRYPT_DECRYPT")
+    value.set("EncryptionAlgorithms", api::text_list(encryption_algorithms(*spec)));
+  if (spec && key.usage == "SIGN_VERIFY") value.set("SigningAlgorithms", api::text_list(signing_algorithms(*spec)));
+  if (spec && key.usage == "KEY_AGREEMENT") value.set("KeyAgreementAlgorithms", api::text_list({"ECDH"}));
   if (is_hmac(key.spec)) value.set("MacAlgorithms", api::text_list({"HMAC_SHA_" + key.spec.substr(5)}));
   if (key.deletion && key.state == "PendingDeletion") value.set("DeletionDate", *key.deletion);
   if (key.state == "PendingReplicaDeletion") value.set("PendingDeletionWindowInDays", key.pending_window_days);
@@ -96,9 +101,12 @@ Result<Value> create_key(const Request& r) {
   if (!old_spec.empty() && old_spec != key.spec)
     return api::fault(ErrorCode::kInvalidArgument, "ValidationException",
                       "You cannot specify KeySpec and CustomerMasterKeySpec in the same request.");
-  key.usage = r.input().has("KeyUsage") ? r.text("KeyUsage")
-              : is_hmac(key.spec)       ? "GENERATE_VERIFY_MAC"
-                                        : "ENCRYPT_DECRYPT";
+  const Spec* spec = find_spec(key.spec);
+  if (!spec) return unsupported("The key spec " + key.spec + " is not supported here.");
+  key.usage = r.input().has("KeyUsage") ? r.text("KeyUsage") : std::string(spec->default_usage());
+  if (key.usage.empty())
+    return api::fault(ErrorCode::kInvalidArgument, "ValidationException",
+                      "You must specify a KeyUsage value for an asymmetric key.");
   if (r.input().has("CustomKeyStoreId") || r.input().has("XksKeyId"))
     return unsupported("This installation has no custom key stores.");
   if (r.input().has("Origin")) key.origin = r.text("Origin");
@@ -106,11 +114,7 @@ Result<Value> create_key(const Request& r) {
     return unsupported("The origin " + key.origin + " is not supported here.");
   if (key.origin == "EXTERNAL" && !key.symmetric())
     return unsupported("Only symmetric keys take imported material here.");
-  const bool fits =
-      key.symmetric() ? key.usage == "ENCRYPT_DECRYPT" : is_hmac(key.spec) && key.usage == "GENERATE_VERIFY_MAC";
-  if (!key.symmetric() && !is_hmac(key.spec))
-    return unsupported("The key spec " + key.spec + " is not supported here.");
-  if (!fits)
+  if (!spec->allows(key.usage))
     return api::fault(ErrorCode::kInvalidArgument, "ValidationException",
                       "KeyUsage " + key.usage + " is not compatible with KeySpec " + key.spec);
   key.account = r.account();
