@@ -10,6 +10,10 @@
 
 namespace coffer::wire {
 
+/// A streamed body (request.stream) lives until its request is answered: a handler may leave it unread, or move it into
+/// the response's stream, but not keep it. It and a response's stream are read on the handler's task. `Expect:
+/// 100-continue` is answered by the first read of a streamed body; where the body's length is unknown it is then
+/// streamed however short it is. Clients that are slower than 1 KiB a second for a stall timeout are cut off.
 class Server {
  public:
   struct Options {
@@ -24,12 +28,9 @@ class Server {
     size_t header_size_max_bytes = 16 * 1024;
     size_t header_count_max = 100;
     size_t small_body_size_bytes = 1 << 20;  // larger ones are streamed to the handler
-    std::chrono::seconds header_timeout{30}, idle_timeout{75}, body_stall_timeout{30};
+    std::chrono::milliseconds header_timeout = std::chrono::seconds(30), idle_timeout = std::chrono::seconds(75),
+                              body_stall_timeout = std::chrono::seconds(30);
   };
-  /// A streamed body (request.stream) lives until its request is answered: a handler may leave it unread, or move it
-  /// into the response's stream, but not keep it. It and a response's stream are read on the handler's task. `Expect:
-  /// 100-continue` is answered by the first read of a streamed body; where the body's length is unknown it is streamed
-  /// however short it is.
   /// Listens when it returns. kInvalidArgument for a bad address or certificate, kUnavailable for a taken port.
   static Result<std::unique_ptr<Server>> start(const Options& options, Handler handler);
   virtual ~Server() = default;

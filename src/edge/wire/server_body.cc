@@ -75,7 +75,7 @@ void BodyFraming::take_size(char c) {
   } else if (c == '\r') {
     at_ = At::kSizeFeed;
   } else {
-    at_ = c == ';' || c == ' ' || c == '\t' ? At::kExtension : At::kBroken;
+    at_ = c == ';' ? At::kExtension : At::kBroken;
   }
 }
 

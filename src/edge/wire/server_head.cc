@@ -16,6 +16,15 @@ constexpr Refusal kMalformed{400, "The request is not well-formed HTTP/1.1.\n"};
 
 bool is_method_character(char c) { return (c >= 'A' && c <= 'Z') || c == '-' || c == '_'; }
 
+/// The first line ends in HTTP/ and two numbers.
+bool names_a_version(std::string_view bytes) {
+  const size_t end = bytes.find("\r\n");
+  if (end == std::string_view::npos || end < 9) return false;
+  const std::string_view word = bytes.substr(end - 9, 9);
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  return word.starts_with(" HTTP/") && is_digit(word[6]) && word[7] == '.' && is_digit(word[8]);
+}
+
 /// Digits only: no sign, no list.
 std::optional<uint64_t> read_length(std::string_view text) {
   uint64_t length = 0;
@@ -93,7 +102,8 @@ std::variant<Head, Refusal> parse_head(std::string_view bytes) {
   parser.body_limit(boost::none);
   boost::system::error_code failed;
   const size_t used = parser.put(boost::asio::buffer(bytes.data(), bytes.size()), failed);
-  if (failed == http::error::bad_version) return Refusal{505, "The versions spoken here are HTTP/1.1 and HTTP/1.0.\n"};
+  if (failed == http::error::bad_version && names_a_version(bytes))
+    return Refusal{505, "The versions spoken here are HTTP/1.1 and HTTP/1.0.\n"};
   if (failed || !parser.is_header_done() || used != bytes.size()) return kMalformed;
   const auto& message = parser.get();
   Head head;
