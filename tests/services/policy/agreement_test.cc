@@ -42,6 +42,19 @@ std::string with_statement(const std::string& document, const std::string& state
   return json.dump();
 }
 
+constexpr uint64_t kSituationsASeed = 20;
+
+/// `property` on some situations for each seed that rapidcheck chooses.
+template <class Property>
+bool holds_for_all(const char* what, const Property& property) {
+  return rc::check(what, [&](uint64_t seed) {
+    for (uint64_t i = 0; i < kSituationsASeed; ++i) {
+      Chance chance(seed * kSituationsASeed + i);
+      property(chance, random_situation(chance));
+    }
+  });
+}
+
 template <class Change>
 void each_document(Situation& s, const Change& change) {
   for (std::string& text : s.identity) change(text, Kind::kIdentity);
@@ -53,9 +66,7 @@ void each_document(Situation& s, const Change& change) {
 }
 
 TEST(Evaluation, AddingADenyNeverAllowsMore) {
-  ASSERT_TRUE(rc::check("a Deny in any document", [](uint64_t seed) {
-    Chance chance(seed);
-    Situation situation = random_situation(chance);
+  ASSERT_TRUE(holds_for_all("a Deny in any document", [](Chance& chance, Situation situation) {
     const bool before = decide(situation).allowed();
 
     each_document(situation, [&](std::string& text, Kind kind) {
@@ -67,9 +78,7 @@ TEST(Evaluation, AddingADenyNeverAllowsMore) {
 }
 
 TEST(Evaluation, AddingAnAllowNeverLiftsADeny) {
-  ASSERT_TRUE(rc::check("an Allow in any document", [](uint64_t seed) {
-    Chance chance(seed);
-    Situation situation = random_situation(chance);
+  ASSERT_TRUE(holds_for_all("an Allow in any document", [](Chance& chance, Situation situation) {
     const Decision before = decide(situation);
 
     each_document(situation, [&](std::string& text, Kind kind) {
@@ -83,9 +92,7 @@ TEST(Evaluation, AddingAnAllowNeverLiftsADeny) {
 }
 
 TEST(Evaluation, OrderOfStatementsAndPoliciesDoesNotMatter) {
-  ASSERT_TRUE(rc::check("everything in another order", [](uint64_t seed) {
-    Chance chance(seed);
-    Situation situation = random_situation(chance);
+  ASSERT_TRUE(holds_for_all("everything in another order", [](Chance& chance, Situation situation) {
     const std::string before = describe(decide(situation));
 
     const auto turn = [&](auto& list) {
