@@ -58,6 +58,13 @@ function(coffer_test folder)
   add_test(NAME ${folder} COMMAND ${name})
 endfunction()
 
+# coffer_model_tables(FILE kms iam): the rule that makes FILE, a .cc with the models of these services, from COFFER_BOTOCORE.
+function(coffer_model_tables file)
+  add_custom_command(OUTPUT ${file}
+    COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/scripts/make_models.py ${COFFER_BOTOCORE} ${file} ${ARGN}
+    DEPENDS ${CMAKE_SOURCE_DIR}/scripts/make_models.py ${COFFER_BOTOCORE} VERBATIM)
+endfunction()
+
 # coffer_fuzz_targets(): every *_fuzz.cc of tests/fuzz as one libFuzzer program; the target fuzz_targets builds them all.
 function(coffer_fuzz_targets)
   add_custom_target(fuzz_targets)

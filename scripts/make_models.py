@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Makes the model tables of edge/wire (model.h) from the botocore package: one C++ file of constants, without documentation.
+"""Makes the model tables of edge/wire (model.h) from the botocore package, and the Unicode categories (unicode.h) that their patterns
+name: one C++ file of constants, without documentation.
 
 usage: make_models.py BOTOCORE OUTPUT SERVICE...
 BOTOCORE is a wheel or an unpacked package folder; SERVICE is a folder of its data ("kms"); the newest API version is taken.
@@ -7,6 +8,7 @@ BOTOCORE is a wheel or an unpacked package folder; SERVICE is a folder of its da
 import gzip
 import json
 import sys
+import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -66,9 +68,37 @@ def namespace_of(trait):
     return trait.get("uri", "") if isinstance(trait, dict) else trait or ""
 
 
+def prefix_of(trait):
+    return trait.get("prefix", "") if isinstance(trait, dict) else ""
+
+
+def unicode_categories():
+    """Ranges of code points by the first letter of their category."""
+    ranges = {category: [] for category in "LMNZ"}
+    for code in range(0x110000):
+        found = ranges.get(unicodedata.category(chr(code))[0])
+        if found is not None:
+            if found and found[-1][1] == code - 1:
+                found[-1][1] = code
+            else:
+                found.append([code, code])
+    return ranges
+
+
+def write_unicode(out):
+    ranges = unicode_categories()
+    for category, found in ranges.items():
+        out.append(f"constexpr CodePointRange kCategory{category}[] = {{")
+        out.extend("    " + " ".join(f"{{{a}, {b}}}," for a, b in found[i:i + 8]) for i in range(0, len(found), 8))
+        out.append("};")
+    out += ["}  // namespace", "", "std::span<const CodePointRange> unicode_category(char category) {", "  switch (category) {"]
+    out.extend(f"    case '{category}': return kCategory{category};" for category in ranges)
+    out += ["    default: return {};", "  }", "}", ""]
+
+
 class Service:
-    def __init__(self, identity, model):
-        self.id, self.model, self.meta = identity, model, model["metadata"]
+    def __init__(self, identity, model, patterns):
+        self.id, self.model, self.meta, self.patterns = identity, model, model["metadata"], patterns
         self.prefix = identity.replace("-", "_")
         self.index = {}
         for operation in model["operations"].values():
@@ -95,13 +125,12 @@ class Service:
         return []
 
     def member(self, name, ref, required):
-        xml = ref.get("xmlNamespace", {})
-        prefix = xml.get("prefix", "") if isinstance(xml, dict) else ""
+        xml = ref.get("xmlNamespace")
         stream = ref.get("streaming") or self.model["shapes"][ref["shape"]].get("streaming")
         return (f"{{{text(name)}, &{self.prefix}_shapes[{self.index[ref['shape']]}], {text(ref.get('locationName', ''))}, "
                 f"Location::{LOCATIONS.get(ref.get('location'), 'kBody')}, TimestampFormat::{TIMESTAMPS.get(ref.get('timestampFormat'), 'kDefault')}, "
                 f"{flag(required)}, {flag(ref.get('flattened'))}, {flag(ref.get('xmlAttribute'))}, {flag(stream)}, "
-                f"{flag(ref.get('idempotencyToken'))}, {flag(ref.get('jsonvalue'))}, {text(namespace_of(xml))}, {text(prefix)}}}")
+                f"{flag(ref.get('idempotencyToken'))}, {flag(ref.get('jsonvalue'))}, {text(namespace_of(xml))}, {text(prefix_of(xml))}}}")
 
     def write(self, out):
         shapes = self.model["shapes"]
@@ -116,7 +145,7 @@ class Service:
                 out.append("};")
             if shapes[name].get("enum"):
                 out.append(f"constexpr std::string_view {p}_e{self.index[name]}[] = {{{', '.join(text(v) for v in shapes[name]['enum'])}}};")
-        out.append(f"const Shape {p}_shapes[{len(names)}] = {{")
+        out.append(f"constinit const Shape {p}_shapes[{len(names)}] = {{")
         out.extend(f"    {self.shape(name)}," for name in names)
         out.append("};")
         operations = sorted(self.model["operations"].values(), key=lambda o: o["name"])
@@ -133,13 +162,15 @@ class Service:
         span = f"{p}_m{i}" if self.members(shape) else "{}"
         values = f"{p}_e{i}" if shape.get("enum") else "{}"
         error = shape.get("error", {})
-        low, high = shape.get("min"), shape.get("max")
+        low, high, pattern = shape.get("min"), shape.get("max"), shape.get("pattern", "")
+        number = self.patterns.setdefault(pattern, len(self.patterns)) if pattern else -1
         return (f"{{{text(name)}, ShapeType::{TYPES[shape['type']]}, {span}, {text(shape.get('payload', ''))}, {values}, "
-                f"{text(shape.get('pattern', ''))}, {float(low or 0)!r}, {float(high or 0)!r}, {flag(low is not None)}, {flag(high is not None)}, "
+                f"{text(pattern)}, {number}, {float(low or 0)!r}, {float(high or 0)!r}, {flag(low is not None)}, {flag(high is not None)}, "
                 f"{flag(shape.get('flattened'))}, {flag(shape.get('sensitive'))}, {flag(shape.get('union'))}, {flag(shape.get('exception'))}, "
                 f"{flag(shape.get('fault'))}, {flag(shape.get('document'))}, {flag(shape.get('streaming'))}, "
                 f"TimestampFormat::{TIMESTAMPS.get(shape.get('timestampFormat'), 'kDefault')}, {text(error.get('code', ''))}, "
-                f"{error.get('httpStatusCode', 0)}, {text(shape.get('locationName', ''))}, {text(namespace_of(shape.get('xmlNamespace')))}}}")
+                f"{error.get('httpStatusCode', 0)}, {text(shape.get('locationName', ''))}, {text(namespace_of(shape.get('xmlNamespace')))}, "
+                f"{text(prefix_of(shape.get('xmlNamespace')))}}}")
 
     def operation(self, i, operation):
         http, given, result = operation.get("http", {}), operation.get("input"), operation.get("output")
@@ -148,7 +179,8 @@ class Service:
         errors = f"{self.prefix}_x{i}" if operation.get("errors") else "{}"
         return (f"{{{text(operation['name'])}, {text(http.get('method', 'POST'))}, {text(http.get('requestUri', '/'))}, "
                 f"{http.get('responseCode', 200)}, {pointer(given)}, {pointer(result)}, {text((result or {}).get('resultWrapper', ''))}, "
-                f"{text((given or {}).get('locationName', ''))}, {text(namespace_of((given or {}).get('xmlNamespace')))}, {errors}, {flag(checksum)}}}")
+                f"{text((given or {}).get('locationName', ''))}, {text(namespace_of((given or {}).get('xmlNamespace')))}, {errors}, {flag(checksum)}, "
+                f"{flag(operation.get('deprecated'))}}}")
 
     def entry(self):
         m = self.meta
@@ -162,12 +194,16 @@ def main():
     if len(sys.argv) < 4:
         sys.exit(__doc__)
     package = Package(sys.argv[1])
-    services = [Service(name, package.service(name)) for name in sorted(set(sys.argv[3:]))]
-    out = ["// Made by scripts/make_models.py.", '#include "edge/wire/model.h"', "", "namespace coffer::wire {", "namespace {", ""]
+    patterns = {}
+    services = [Service(name, package.service(name), patterns) for name in sorted(set(sys.argv[3:]))]
+    out = ["// Made by scripts/make_models.py.", '#include "edge/wire/model.h"', '#include "edge/wire/unicode.h"', "",
+           "namespace coffer::wire {", "namespace {", ""]
     for service in services:
         service.write(out)
-    out += ["constexpr ServiceModel kServices[] = {", *(f"    {s.entry()}," for s in services), "};", "", "}  // namespace", "",
-            "std::span<const ServiceModel> service_models() { return kServices; }", "", "}  // namespace coffer::wire", ""]
+    out += ["constexpr ServiceModel kServices[] = {", *(f"    {s.entry()}," for s in services), "};", ""]
+    write_unicode(out)
+    out += ["std::span<const ServiceModel> service_models() { return kServices; }",
+            f"size_t pattern_count() {{ return {len(patterns)}; }}", "", "}  // namespace coffer::wire", ""]
     text_out = "\n".join(out)
     target = Path(sys.argv[2])
     if not target.exists() or target.read_text() != text_out:

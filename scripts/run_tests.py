@@ -256,10 +256,10 @@ class Runner:
     # ---- the steps
 
     def step_scripts(self):
-        """Tests in Python: the folder table, and the tool as a person uses it."""
-        self.build("release", ("coffer",))
+        """Tests in Python: the folder table, the tool as a person uses it, and the codecs against botocore."""
+        self.build("release", ("coffer", "wire_peer"))
         jobs = []
-        for test in [ROOT / "tests/tree_test.py", *sorted(ROOT.glob("tests/edge/cli/*_test.py"))]:
+        for test in [ROOT / "tests/tree_test.py", *sorted(ROOT.glob("tests/edge/cli/*_test.py")), *sorted(ROOT.glob("tests/edge/wire/*_test.py"))]:
             name = f"scripts/{test.name}"
             if self.matches(name):
                 jobs.append((name, [sys.executable, str(test), "-v"], self.environment({})))

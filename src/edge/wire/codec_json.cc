@@ -47,9 +47,7 @@ class Decoder {
       case ShapeType::kInteger: return integer(given, INT32_MIN, INT32_MAX, "an Integer");
       case ShapeType::kLong: return integer(given, INT64_MIN, INT64_MAX, "a Long");
       case ShapeType::kFloat:
-      case ShapeType::kDouble:
-        if (!given.is_number()) return wrong(given, "a Double");
-        return api::Value(given.to_number<double>());
+      case ShapeType::kDouble: return number(shape, given);
       case ShapeType::kTimestamp: return timestamp(given);
     }
     return unreadable("An unknown shape.");
@@ -64,9 +62,8 @@ class Decoder {
     if (!given.is_object()) return wrong(given, "a Structure");
     api::Members members;
     for (const Member& member : shape.members) {
-      const json::value* found =
-          given.get_object().if_contains(member.wire_name.empty() ? member.name : member.wire_name);
-      if (!found) continue;
+      const json::value* found = given.get_object().if_contains(wire_name_of(member));
+      if (!found || member.location != Location::kBody) continue;
       COFFER_TRY(api::Value one, value(*member.shape, *found));
       if (!one.is_null()) members.emplace_back(std::string(member.name), std::move(one));
     }
@@ -102,17 +99,25 @@ class Decoder {
     return api::Value(number);
   }
 
-  static Result<api::Value> timestamp(const json::value& given) {
-    if (given.is_number()) {
-      const double seconds = given.to_number<double>();
-      if (std::abs(seconds) > 1e11) return unreadable("A timestamp is out of range.");
-      return api::Value(WallTime{std::llround(seconds * 1e6)});
-    }
+  static Result<api::Value> number(const Shape& shape, const json::value& given) {
+    if (given.is_number() && std::isfinite(given.to_number<double>())) return api::Value(given.to_number<double>());
     if (given.is_string()) {
-      Result<WallTime> time = parse_utc(std::string_view(given.get_string()));
-      if (time.ok()) return api::Value(*time);
+      // What JSON has no number for comes as text.
+      const std::string_view text = given.get_string();
+      if (text == "NaN" || text == "Infinity" || text == "-Infinity") return *scalar_of(shape, text);
     }
-    return wrong(given, "a Timestamp");
+    return wrong(given, "a Double");
+  }
+
+  static Result<api::Value> timestamp(const json::value& given) {
+    std::optional<WallTime> time;
+    if (given.is_number()) {
+      time = time_of_seconds(given.to_number<double>());
+    } else if (given.is_string()) {
+      time = parse_timestamp(given.get_string());
+    }
+    if (time) return api::Value(*time);
+    return given.is_number() ? unreadable("A timestamp is out of range.") : wrong(given, "a Timestamp");
   }
 };
 
@@ -122,7 +127,8 @@ Result<api::Value> decode_json(const Shape& shape, std::string_view text) {
   json::parse_options options;
   options.max_depth = kDepthMax;
   boost::system::error_code failed;
-  json::monotonic_resource memory;
+  unsigned char front[4096];  // enough for most requests
+  json::monotonic_resource memory(front, sizeof front);
   const json::value parsed = json::parse(text.empty() ? std::string_view("{}") : text, failed, &memory, options);
   if (failed) return unreadable("The request body is not valid JSON: " + failed.message() + ".");
   if (!parsed.is_object()) return unreadable("The request body is no JSON object.");
@@ -131,6 +137,8 @@ Result<api::Value> decode_json(const Shape& shape, std::string_view text) {
 
 void append_json_string(std::string_view text, std::string& out) {
   static constexpr char kDigits[] = "0123456789abcdef";
+  std::string copy;
+  text = valid_utf8(text, copy);
   out += '"';
   for (char c : text) {
     switch (c) {
@@ -141,9 +149,7 @@ void append_json_string(std::string_view text, std::string& out) {
       case '\t': out += "\\t"; break;
       default:
         if (static_cast<unsigned char>(c) < 0x20) {
-          out += "\\u00";
-          out += kDigits[c >> 4];
-          out += kDigits[c & 15];
+          out.append("\\u00").append({kDigits[static_cast<unsigned char>(c) >> 4], kDigits[c & 15]});
         } else {
           out += c;
         }
@@ -152,53 +158,68 @@ void append_json_string(std::string_view text, std::string& out) {
   out += '"';
 }
 
-void encode_json(const Shape& shape, const api::Value& value, std::string& out) {
-  if (shape.type == ShapeType::kStructure || shape.type == ShapeType::kMap) {
+namespace {
+
+void encode_scalar(const Shape& shape, const api::Value& value, TimestampFormat format, std::string& out) {
+  if (const auto* text = value.get_if<std::string>()) {
+    append_json_string(*text, out);
+    return;
+  }
+  if (shape.timestamp != TimestampFormat::kDefault) format = shape.timestamp;
+  const std::string text = text_of(shape, value, format);
+  const auto* number = value.get_if<double>();
+  const bool quoted =
+      value.get_if<Bytes>() || (number && !std::isfinite(*number)) ||
+      (value.get_if<WallTime>() && (format == TimestampFormat::kIso8601 || format == TimestampFormat::kRfc822));
+  quoted ? append_json_string(text, out) : static_cast<void>(out += text);
+}
+
+}  // namespace
+
+void encode_json_body(const Shape& shape, const api::Value& value, std::string& out) {
+  out += '{';
+  bool first = true;
+  for (const auto& [name, one] : value.entries()) {
+    const Member& member = member_of(shape, name);
+    if (one.is_null() || member.location != Location::kBody) continue;
+    if (!first) out += ',';
+    first = false;
+    append_json_string(wire_name_of(member), out);
+    out += ':';
+    encode_json(*member.shape, one, member.timestamp, out);
+  }
+  out += '}';
+}
+
+void encode_json(const Shape& shape, const api::Value& value, TimestampFormat format, std::string& out) {
+  if (value.is_null()) {
+    out += "null";
+    return;
+  }
+  check_type(shape, value);
+  if (shape.type == ShapeType::kStructure) {
+    encode_json_body(shape, value, out);
+  } else if (shape.type == ShapeType::kMap) {
+    const Member& of = shape.members[1];
     out += '{';
-    bool first = true;
-    for (const auto& [name, one] : value.entries()) {
-      if (one.is_null()) continue;
-      const Shape* inner = nullptr;
-      std::string_view wire_name = name;
-      if (shape.type == ShapeType::kMap) {
-        inner = shape.members[1].shape;
-      } else {
-        const auto member =
-            std::find_if(shape.members.begin(), shape.members.end(), [&](const Member& m) { return m.name == name; });
-        COFFER_ASSERT(member != shape.members.end());
-        inner = member->shape;
-        if (!member->wire_name.empty()) wire_name = member->wire_name;
-      }
-      if (!first) out += ',';
-      first = false;
-      append_json_string(wire_name, out);
+    for (size_t i = 0; i < value.entries().size(); ++i) {
+      const auto& [key, one] = value.entries()[i];
+      if (i > 0) out += ',';
+      append_json_string(key, out);
       out += ':';
-      encode_json(*inner, one, out);
+      encode_json(*of.shape, one, of.timestamp, out);
     }
     out += '}';
   } else if (shape.type == ShapeType::kList) {
+    const Member& of = shape.members[0];
     out += '[';
-    bool first = true;
-    for (const api::Value& item : value.items()) {
-      if (!first) out += ',';
-      first = false;
-      encode_json(*shape.members[0].shape, item, out);
+    for (size_t i = 0; i < value.items().size(); ++i) {
+      if (i > 0) out += ',';
+      encode_json(*of.shape, value.items()[i], of.timestamp, out);
     }
     out += ']';
-  } else if (const auto* text = value.get_if<std::string>()) {
-    append_json_string(*text, out);
-  } else if (const auto* time = value.get_if<WallTime>()) {
-    const bool as_text = shape.timestamp == TimestampFormat::kIso8601 || shape.timestamp == TimestampFormat::kRfc822;
-    const std::string written = format_timestamp(*time, as_text ? shape.timestamp : TimestampFormat::kEpoch);
-    as_text ? append_json_string(written, out) : static_cast<void>(out += written);
-  } else if (value.get_if<Bytes>()) {
-    append_json_string(text_of(shape, value, TimestampFormat::kEpoch), out);
-  } else if (value.is_null()) {
-    out += "null";
   } else {
-    const std::string written = text_of(shape, value, TimestampFormat::kEpoch);
-    written == "NaN" || written.ends_with("Infinity") ? append_json_string(written, out)
-                                                      : static_cast<void>(out += written);
+    encode_scalar(shape, value, format, out);
   }
 }
 

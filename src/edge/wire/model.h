@@ -44,6 +44,7 @@ struct Shape {
   std::string_view payload;                  // structures: the member that is the whole body
   std::span<const std::string_view> values;  // enum
   std::string_view pattern;
+  int32_t pattern_index = -1;  // equal patterns have the same, below pattern_count()
   double min = 0, max = 0;
   bool has_min = false, has_max = false;
   bool flattened = false, sensitive = false, is_union = false, is_exception = false, is_fault = false,
@@ -52,7 +53,7 @@ struct Shape {
   std::string_view error_code;  // exceptions: the code on the wire
   uint16_t http_status = 0;     // exceptions
   std::string_view wire_name;   // locationName of a rest-xml root
-  std::string_view xml_namespace;
+  std::string_view xml_namespace, xml_prefix;
 };
 
 struct OperationModel {
@@ -62,7 +63,7 @@ struct OperationModel {
   const Shape* output = nullptr;
   std::string_view result_wrapper, input_root, input_namespace;
   std::span<const Shape* const> errors;
-  bool checksum_required = false;
+  bool checksum_required = false, deprecated = false;
 };
 
 struct ServiceModel {
@@ -75,6 +76,8 @@ struct ServiceModel {
 
 /// All services that the build was given, sorted by id.
 std::span<const ServiceModel> service_models();
+/// Of different patterns over all services.
+size_t pattern_count();
 /// By id; null when there is none.
 const ServiceModel* find_service(std::string_view id);
 const OperationModel* find_operation(const ServiceModel& service, std::string_view name);

@@ -1,14 +1,19 @@
 #include "edge/wire/pattern_matcher.h"
 
 #include <algorithm>
-#include <optional>
+#include <limits>
+#include <string>
+
+#include "edge/wire/pattern_compiler.h"
 
 namespace coffer::wire {
 namespace {
 
-constexpr char32_t kLast = 0x10FFFF;
+using State = PatternMatcher::State;
+using Program = PatternMatcher::Program;
 constexpr size_t kStatesMax = 20'000;
-constexpr int kRepeatMax = 512;  // more than this counts as "any number": lengths are checked apart
+
+}  // namespace
 
 char32_t next_code_point(std::string_view text, size_t& at) {
   const auto first = static_cast<unsigned char>(text[at++]);
@@ -20,387 +25,232 @@ char32_t next_code_point(std::string_view text, size_t& at) {
   return code;
 }
 
-}  // namespace
+bool CodePointSet::has(char32_t c) const {
+  if (c < 0x80) return ascii[c >> 6] >> (c & 63) & 1;
+  const auto found =
+      std::partition_point(beyond.begin(), beyond.end(), [&](const CodePointRange& range) { return range.to < c; });
+  return found != beyond.end() && found->from <= c;
+}
 
-/// Thompson's construction: each piece is a fragment with one entry and a list of loose ends.
+/// Thompson's construction, from the end to the front: each expression is compiled knowing what comes after it.
 class PatternCompiler {
  public:
-  PatternCompiler(std::string_view pattern, PatternMatcher& into) : text_(pattern), out_(into) {}
+  explicit PatternCompiler(PatternMatcher& into) : into_(into) {}
 
-  bool run() {
-    std::optional<Fragment> all = alternatives(0);
-    if (!all || at_ != text_.size()) return false;
-    const int match = state({PatternMatcher::State::Kind::kMatch, -1, -1, -1});
-    join(*all, match);
-    out_.start_ = all->entry;
-    return out_.states_.size() <= kStatesMax;
+  std::optional<Program> program(const PatternNode& node, bool mirrored) {
+    Program program;
+    std::swap(program, current_);
+    mirrored_ = mirrored;
+    const int32_t match = state({State::Kind::kMatch, 0, -1, -1});
+    current_.start = expression(node, match);
+    std::swap(program, current_);
+    return failed_ ? std::nullopt : std::optional<Program>(std::move(program));
+  }
+
+  static std::unique_ptr<PatternMatcher> compile(std::string_view pattern) {
+    auto matcher = std::make_unique<PatternMatcher>();
+    std::optional<PatternNode> node = PatternParser(pattern, matcher->sets_).parse();
+    if (!node) return nullptr;
+    note_single_set(*node, *matcher);
+    std::optional<Program> main = PatternCompiler(*matcher).program(*node, false);
+    if (!main) return nullptr;
+    matcher->main_ = std::move(*main);
+    return matcher;
   }
 
  private:
-  using State = PatternMatcher::State;
-  using Set = PatternMatcher::Set;
-  using Range = PatternMatcher::Range;
-  struct End {
-    int state = 0;
-    bool other = false;
-  };
-  struct Fragment {
-    int entry = 0;
-    std::vector<End> ends;
-  };
-
-  int state(State s) {
-    out_.states_.push_back(s);
-    return static_cast<int>(out_.states_.size()) - 1;
-  }
-  void join(const Fragment& fragment, int to) {
-    for (const End& end : fragment.ends) {
-      State& s = out_.states_[static_cast<size_t>(end.state)];
-      (end.other ? s.other : s.next) = to;
+  /// "^[set]{m,n}$", with or without anchors and count.
+  static void note_single_set(const PatternNode& node, PatternMatcher& into) {
+    using Kind = PatternNode::Kind;
+    const PatternNode* found = nullptr;
+    if (node.kind != Kind::kSequence) return;
+    for (size_t i = 0; i < node.parts.size(); ++i) {
+      const PatternNode& part = node.parts[i];
+      if ((part.kind == Kind::kStart && i == 0) || (part.kind == Kind::kEnd && i + 1 == node.parts.size())) continue;
+      if (found || part.kind != Kind::kRepeat || part.parts[0].kind != Kind::kSet) return;
+      found = &part;
     }
-  }
-  Fragment nothing() {
-    const int s = state({State::Kind::kSplit, -1, -1, -1});
-    return {s, {{s, false}}};
+    if (!found) return;
+    into.only_set_ = found->parts[0].set;
+    into.only_least_ = static_cast<size_t>(found->least);
+    into.only_most_ = found->most < 0 ? std::numeric_limits<size_t>::max() : static_cast<size_t>(found->most);
   }
 
-  std::optional<Fragment> alternatives(int depth) {
-    if (depth > 30) return std::nullopt;
-    std::optional<Fragment> left = sequence(depth);
-    while (left && at_ < text_.size() && text_[at_] == '|') {
-      ++at_;
-      std::optional<Fragment> right = sequence(depth);
-      if (!right) return std::nullopt;
-      const int split = state({State::Kind::kSplit, -1, left->entry, right->entry});
-      left->entry = split;
-      left->ends.insert(left->ends.end(), right->ends.begin(), right->ends.end());
-    }
-    return left;
+  int32_t state(State s) {
+    if (current_.states.size() >= kStatesMax) failed_ = true;
+    if (failed_) return 0;
+    current_.states.push_back(s);
+    return static_cast<int32_t>(current_.states.size()) - 1;
   }
 
-  std::optional<Fragment> sequence(int depth) {
-    Fragment all = nothing();
-    while (at_ < text_.size() && text_[at_] != '|' && text_[at_] != ')') {
-      std::optional<Fragment> piece = repeated(depth);
-      if (!piece) return std::nullopt;
-      join(all, piece->entry);
-      all.ends = std::move(piece->ends);
-    }
-    return all;
-  }
-
-  std::optional<Fragment> repeated(int depth) {
-    const size_t begin = at_;
-    std::optional<Fragment> piece = atom(depth);
-    if (!piece || at_ >= text_.size()) return piece;
-    int least = 1, most = 1;
-    if (!count(least, most)) return std::nullopt;
-    if (least == 1 && most == 1) return piece;
-    const size_t end = at_;
-    // The atom is read again for each copy.
-    const auto copy = [&]() -> std::optional<Fragment> {
-      at_ = begin;
-      std::optional<Fragment> again = atom(depth);
-      at_ = end;
-      return again;
-    };
-    Fragment all = nothing();
-    const auto append = [&](Fragment next) {
-      join(all, next.entry);
-      all.ends = std::move(next.ends);
-    };
-    for (int i = 0; i < least; ++i) {
-      std::optional<Fragment> one = i == 0 ? std::move(piece) : copy();
-      if (!one || out_.states_.size() > kStatesMax) return std::nullopt;
-      append(std::move(*one));
-    }
-    if (most < 0) {
-      std::optional<Fragment> one = copy();
-      if (!one) return std::nullopt;
-      const int split = state({State::Kind::kSplit, -1, one->entry, -1});
-      join(*one, split);
-      append({split, {{split, true}}});
-      return all;
-    }
-    std::vector<End> skipped;
-    for (int i = least; i < most; ++i) {
-      std::optional<Fragment> one = copy();
-      if (!one || out_.states_.size() > kStatesMax) return std::nullopt;
-      const int split = state({State::Kind::kSplit, -1, one->entry, -1});
-      skipped.push_back({split, true});
-      append({split, std::move(one->ends)});
-    }
-    all.ends.insert(all.ends.end(), skipped.begin(), skipped.end());
-    return all;
-  }
-
-  /// A quantifier, if there is one. `most` -1: any number.
-  bool count(int& least, int& most) {
-    switch (text_[at_]) {
-      case '*': least = 0, most = -1; break;
-      case '+': least = 1, most = -1; break;
-      case '?': least = 0, most = 1; break;
-      case '{': {
-        size_t at = at_ + 1;
-        const auto number = [&](int& into) {
-          const size_t from = at;
-          into = 0;
-          while (at < text_.size() && text_[at] >= '0' && text_[at] <= '9' && into < 10'000'000)
-            into = into * 10 + (text_[at++] - '0');
-          return at > from;
-        };
-        if (!number(least)) return false;
-        most = least;
-        if (at < text_.size() && text_[at] == ',') {
-          ++at;
-          if (!number(most)) most = -1;
-        }
-        if (at >= text_.size() || text_[at] != '}') return false;
-        least = std::min(least, kRepeatMax);
-        if (most > kRepeatMax) most = -1;
-        at_ = at;
-        break;
-      }
-      default: return true;
-    }
-    ++at_;
-    if (at_ < text_.size() && (text_[at_] == '?' || text_[at_] == '+'))
-      ++at_;  // lazy or possessive: the same for whole matches
-    return true;
-  }
-
-  Fragment one_of(Set set) {
-    out_.sets_.push_back(std::move(set));
-    const int s = state({State::Kind::kSet, static_cast<int>(out_.sets_.size()) - 1, -1, -1});
-    return {s, {{s, false}}};
-  }
-
-  std::optional<Fragment> atom(int depth) {
-    const char c = text_[at_];
-    if (c == '(') {
-      ++at_;
-      if (text_.substr(at_, 2) == "?:") {
-        at_ += 2;
-      } else if (at_ < text_.size() && text_[at_] == '?') {
-        return std::nullopt;
-      }
-      std::optional<Fragment> inner = alternatives(depth + 1);
-      if (!inner || at_ >= text_.size() || text_[at_] != ')') return std::nullopt;
-      ++at_;
-      return inner;
-    }
-    if (c == '^' || c == '$') {
-      ++at_;
-      const int s = state({c == '^' ? State::Kind::kStart : State::Kind::kEnd, -1, -1, -1});
-      return Fragment{s, {{s, false}}};
-    }
-    if (c == '[') return bracket();
-    if (c == '.') {
-      ++at_;
-      return one_of({{{'\n', '\n'}, {'\r', '\r'}}, true});
-    }
-    if (c == '*' || c == '+' || c == '?') return std::nullopt;
-    Set set;
-    if (!character_or_class(set)) return std::nullopt;
-    return one_of(std::move(set));
-  }
-
-  std::optional<Fragment> bracket() {
-    ++at_;
-    Set set;
-    if (at_ < text_.size() && text_[at_] == '^') {
-      set.negated = true;
-      ++at_;
-    }
-    bool first = true;
-    while (at_ < text_.size() && (text_[at_] != ']' || first)) {
-      first = false;
-      if (text_.substr(at_, 2) == "&&" || text_[at_] == '[') {
-        if (text_[at_] != '[') return std::nullopt;
-      }
-      Set one;
-      if (!character_or_class(one)) return std::nullopt;
-      const bool single = one.ranges.size() == 1 && one.ranges[0].from == one.ranges[0].to && !one.negated;
-      if (single && at_ + 1 < text_.size() && text_[at_] == '-' && text_[at_ + 1] != ']') {
-        const size_t dash = at_++;
-        Set last;
-        if (!character_or_class(last)) return std::nullopt;
-        if (last.ranges.size() == 1 && last.ranges[0].from == last.ranges[0].to &&
-            last.ranges[0].to >= one.ranges[0].from) {
-          one.ranges[0].to = last.ranges[0].to;
+  int32_t expression(const PatternNode& node, int32_t next) {
+    if (failed_) return 0;
+    switch (node.kind) {
+      case PatternNode::Kind::kEmpty: return next;
+      case PatternNode::Kind::kSet: return state({State::Kind::kSet, node.set, next, -1});
+      case PatternNode::Kind::kStart: return state({State::Kind::kStart, 0, next, -1});
+      case PatternNode::Kind::kEnd: return state({State::Kind::kEnd, 0, next, -1});
+      case PatternNode::Kind::kLook: return look(node, next);
+      case PatternNode::Kind::kRepeat: return repeat(node, next);
+      case PatternNode::Kind::kSequence:
+        if (mirrored_) {
+          for (const PatternNode& part : node.parts) next = expression(part, next);
         } else {
-          at_ = dash;  // "\w-." : the dash is a character
+          for (auto part = node.parts.rbegin(); part != node.parts.rend(); ++part) next = expression(*part, next);
         }
+        return next;
+      case PatternNode::Kind::kAlternatives: {
+        int32_t entry = expression(node.parts[0], next);
+        for (size_t i = 1; i < node.parts.size(); ++i) {
+          const int32_t other = expression(node.parts[i], next);
+          entry = state({State::Kind::kSplit, 0, entry, other});
+        }
+        return entry;
       }
-      if (one.negated) {
-        if (!invert(one)) return std::nullopt;
-      }
-      set.ranges.insert(set.ranges.end(), one.ranges.begin(), one.ranges.end());
     }
-    if (at_ >= text_.size()) return std::nullopt;
-    ++at_;
-    return one_of(std::move(set));
+    return next;
   }
 
-  static bool invert(Set& set) {
-    std::sort(set.ranges.begin(), set.ranges.end(), [](const Range& a, const Range& b) { return a.from < b.from; });
-    std::vector<Range> rest;
-    char32_t from = 0;
-    for (const Range& range : set.ranges) {
-      if (range.from > from) rest.push_back({from, range.from - 1});
-      from = std::max<char32_t>(from, range.to + 1);
-    }
-    if (from <= kLast) rest.push_back({from, kLast});
-    set = {std::move(rest), false};
-    return true;
-  }
-
-  bool character_or_class(Set& set) {
-    const char c = text_[at_];
-    if (c != '\\') {
-      const char32_t code = next_code_point(text_, at_);
-      set.ranges = {{code, code}};
-      return true;
-    }
-    if (++at_ >= text_.size()) return false;
-    const char kind = text_[at_++];
-    static const std::vector<Range> kWord = {{'0', '9'}, {'A', 'Z'}, {'_', '_'}, {'a', 'z'}};
-    static const std::vector<Range> kSpace = {{9, 13}, {' ', ' '}};
-    switch (kind) {
-      case 'w': set.ranges = kWord; return true;
-      case 'W': set = {kWord, true}; return true;
-      case 'd': set.ranges = {{'0', '9'}}; return true;
-      case 'D': set = {{{'0', '9'}}, true}; return true;
-      case 's': set.ranges = kSpace; return true;
-      case 'S': set = {kSpace, true}; return true;
-      case 'n': set.ranges = {{'\n', '\n'}}; return true;
-      case 'r': set.ranges = {{'\r', '\r'}}; return true;
-      case 't': set.ranges = {{'\t', '\t'}}; return true;
-      case 'u':
-      case 'x': return hexadecimal(kind == 'u' ? 4 : 2, set);
-      case 'p': return property(set);
-      default: break;
-    }
-    if ((kind >= '0' && kind <= '9') || (kind >= 'a' && kind <= 'z') || (kind >= 'A' && kind <= 'Z')) return false;
-    set.ranges = {{static_cast<unsigned char>(kind), static_cast<unsigned char>(kind)}};
-    return true;
-  }
-
-  bool hexadecimal(int digits, Set& set) {
-    char32_t code = 0;
-    bool braces = at_ < text_.size() && text_[at_] == '{';
-    if (braces) {
-      ++at_;
-      digits = 8;
-    }
-    int seen = 0;
-    for (; seen < digits && at_ < text_.size(); ++seen, ++at_) {
-      const char c = text_[at_];
-      const int value = c >= '0' && c <= '9'   ? c - '0'
-                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                               : -1;
-      if (value < 0) break;
-      code = code << 4 | static_cast<char32_t>(value);
-    }
-    if (braces) {
-      if (at_ >= text_.size() || text_[at_] != '}') return false;
-      ++at_;
-    } else if (seen != digits) {
-      return false;
-    }
-    set.ranges = {{code, code}};
-    return true;
-  }
-
-  /// \p{L} and its like, to within what the models need: everything beyond ASCII counts as a letter, mark and number.
-  bool property(Set& set) {
-    const size_t end = text_.find('}', at_);
-    if (at_ >= text_.size() || text_[at_] != '{' || end == std::string_view::npos) return false;
-    const std::string_view name = text_.substr(at_ + 1, end - at_ - 1);
-    at_ = end + 1;
-    if (name.starts_with("L") || name == "IsAlphabetic" || name == "Alpha") {
-      set.ranges = {{'A', 'Z'}, {'a', 'z'}, {0xAA, kLast}};
-    } else if (name.starts_with("N") || name == "Digit") {
-      set.ranges = {{'0', '9'}, {0xB2, kLast}};
-    } else if (name.starts_with("Z") || name == "Space") {
-      set.ranges = {{' ', ' '},       {0xA0, 0xA0},     {0x1680, 0x1680}, {0x2000, 0x200A},
-                    {0x2028, 0x2029}, {0x202F, 0x202F}, {0x205F, 0x205F}, {0x3000, 0x3000}};
-    } else if (name.starts_with("M")) {
-      set.ranges = {{0x300, kLast}};
-    } else if (name.starts_with("P") || name.starts_with("S")) {
-      set.ranges = {{'!', '/'}, {':', '@'}, {'[', '`'}, {'{', '~'}, {0xA1, kLast}};
-    } else if (name == "ASCII") {
-      set.ranges = {{0, 0x7F}};
-    } else if (name.starts_with("C")) {
-      set.ranges = {{0, 31}, {127, 159}};
-    } else if (name == "Print" || name == "Graph") {
-      set.ranges = {{0x20, 0x7E}};
+  int32_t repeat(const PatternNode& node, int32_t next) {
+    const PatternNode& body = node.parts[0];
+    int32_t entry = next;
+    if (node.most < 0) {
+      entry = state({State::Kind::kSplit, 0, -1, next});
+      const int32_t again = expression(body, entry);
+      if (!failed_) current_.states[static_cast<size_t>(entry)].next = again;
     } else {
-      return false;
+      // Each of the optional copies may leave at once for what follows, so that few states are open at a time.
+      for (int i = node.least; i < node.most; ++i) {
+        const int32_t copy = expression(body, entry);
+        entry = state({State::Kind::kSplit, 0, copy, next});
+      }
     }
-    return true;
+    for (int i = 0; i < node.least; ++i) entry = expression(body, entry);
+    return entry;
   }
 
-  std::string_view text_;
-  size_t at_ = 0;
-  PatternMatcher& out_;
+  int32_t look(const PatternNode& node, int32_t next) {
+    PatternCompiler inner(into_);
+    std::optional<Program> program = inner.program(node.parts[0], node.ahead);
+    if (!program) {
+      failed_ = true;
+      return 0;
+    }
+    into_.looks_.push_back({std::move(*program), node.ahead, node.negated});
+    return state({State::Kind::kLook, static_cast<int32_t>(into_.looks_.size()) - 1, next, -1});
+  }
+
+  PatternMatcher& into_;
+  Program current_;
+  bool mirrored_ = false, failed_ = false;
 };
 
-bool PatternMatcher::Set::has(char32_t c) const {
-  const bool inside =
-      std::any_of(ranges.begin(), ranges.end(), [&](const Range& r) { return c >= r.from && c <= r.to; });
-  return inside != negated;
-}
+namespace {
 
-std::unique_ptr<PatternMatcher> PatternMatcher::compile(std::string_view pattern) {
-  auto matcher = std::make_unique<PatternMatcher>();
-  return PatternCompiler(pattern, *matcher).run() ? std::move(matcher) : nullptr;
-}
+/// One program on one text: the states that are open after each character.
+class Run {
+ public:
+  using Holds = std::vector<std::vector<bool>>;  // by look-around and position
+  Run(const Program& program, const std::vector<CodePointSet>& sets, const std::u32string& text, const Holds& holds)
+      : program_(program), sets_(sets), text_(text), holds_(holds), marks_(program.states.size(), 0) {}
 
-void PatternMatcher::add(std::vector<int>& list, std::vector<char>& marks, int first, bool at_start,
-                         bool at_end) const {
-  std::vector<int> open{first};
-  while (!open.empty()) {
-    const int index = open.back();
-    open.pop_back();
-    if (index < 0 || marks[static_cast<size_t>(index)]) continue;
-    marks[static_cast<size_t>(index)] = 1;
-    const State& s = states_[static_cast<size_t>(index)];
-    switch (s.kind) {
-      case State::Kind::kSplit:
-        open.push_back(s.next);
-        open.push_back(s.other);
-        break;
-      case State::Kind::kStart:
-        if (at_start) open.push_back(s.next);
-        break;
-      case State::Kind::kEnd:
-        if (at_end) open.push_back(s.next);
-        break;
-      default: list.push_back(index);
+  bool whole() {
+    open(program_.start, 0);
+    for (size_t at = 0; at < text_.size(); ++at) {
+      if (open_.empty()) return false;
+      step(text_[at], at + 1);
+    }
+    return matched_;
+  }
+
+  /// For each position, whether the expression matches some text that ends there (or begins there: mirrored).
+  std::vector<bool> anywhere(bool mirrored) {
+    std::vector<bool> found(text_.size() + 1);
+    for (size_t i = 0; i <= text_.size(); ++i) {
+      const size_t at = mirrored ? text_.size() - i : i;
+      if (i > 0) step(mirrored ? text_[at] : text_[at - 1], at);
+      open(program_.start, at);
+      found[at] = matched_;
+    }
+    return found;
+  }
+
+ private:
+  void step(char32_t c, size_t to) {
+    before_.swap(open_);
+    open_.clear();
+    ++mark_;
+    matched_ = false;
+    for (int32_t index : before_) {
+      const State& s = program_.states[static_cast<size_t>(index)];
+      if (sets_[static_cast<size_t>(s.index)].has(c)) open(s.next, to);
     }
   }
+
+  /// Opens a state and what is reached from it without a character.
+  void open(int32_t first, size_t at) {
+    pending_.assign(1, first);
+    while (!pending_.empty()) {
+      const int32_t index = pending_.back();
+      pending_.pop_back();
+      if (marks_[static_cast<size_t>(index)] == mark_) continue;
+      marks_[static_cast<size_t>(index)] = mark_;
+      const State& s = program_.states[static_cast<size_t>(index)];
+      switch (s.kind) {
+        case State::Kind::kSet: open_.push_back(index); break;
+        case State::Kind::kMatch: matched_ = true; break;
+        case State::Kind::kSplit:
+          pending_.push_back(s.next);
+          pending_.push_back(s.other);
+          break;
+        case State::Kind::kStart:
+          if (at == 0) pending_.push_back(s.next);
+          break;
+        case State::Kind::kEnd:
+          if (at == text_.size()) pending_.push_back(s.next);
+          break;
+        case State::Kind::kLook:
+          if (holds_[static_cast<size_t>(s.index)][at]) pending_.push_back(s.next);
+          break;
+      }
+    }
+  }
+
+  const Program& program_;
+  const std::vector<CodePointSet>& sets_;
+  const std::u32string& text_;
+  const Holds& holds_;
+  std::vector<uint32_t> marks_;
+  uint32_t mark_ = 1;
+  std::vector<int32_t> open_, before_, pending_;
+  bool matched_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<PatternMatcher> PatternMatcher::compile(std::string_view pattern) {
+  return PatternCompiler::compile(pattern);
 }
 
 bool PatternMatcher::matches(std::string_view text) const {
-  std::vector<int> now, next;
-  std::vector<char> marks(states_.size(), 0);
-  add(now, marks, start_, true, text.empty());
-  for (size_t at = 0; at < text.size();) {
-    const char32_t c = next_code_point(text, at);
-    next.clear();
-    std::fill(marks.begin(), marks.end(), 0);
-    for (int index : now) {
-      const State& s = states_[static_cast<size_t>(index)];
-      if (s.kind == State::Kind::kSet && sets_[static_cast<size_t>(s.set)].has(c))
-        add(next, marks, s.next, false, at >= text.size());
+  if (only_set_ >= 0) {
+    const CodePointSet& set = sets_[static_cast<size_t>(only_set_)];
+    size_t count = 0;
+    for (size_t at = 0; at < text.size(); ++count) {
+      if (!set.has(next_code_point(text, at))) return false;
     }
-    if (next.empty()) return false;
-    now.swap(next);
+    return count >= only_least_ && count <= only_most_;
   }
-  return std::any_of(now.begin(), now.end(),
-                     [&](int index) { return states_[static_cast<size_t>(index)].kind == State::Kind::kMatch; });
+  std::u32string points;
+  points.reserve(text.size());
+  for (size_t at = 0; at < text.size();) points.push_back(next_code_point(text, at));
+  Run::Holds holds;
+  for (const Look& look : looks_) {
+    std::vector<bool> found = Run(look.program, sets_, points, holds).anywhere(look.ahead);
+    if (look.negated) found.flip();
+    holds.push_back(std::move(found));
+  }
+  return Run(main_, sets_, points, holds).whole();
 }
 
 }  // namespace coffer::wire
