@@ -6,6 +6,7 @@
 #include <set>
 
 #define TOML_EXCEPTIONS 0
+#define TOML_HEADER_ONLY 1
 #include <toml++/toml.h>
 
 namespace coffer::daemon {
