@@ -82,11 +82,7 @@ class House : public testing::Test {
     Bytes root(64);
     for (size_t i = 0; i < root.size(); ++i) root[i] = static_cast<std::byte>(i * 7 + 1);
     root_ = Secret(root);
-    authority_ = open_authority(*database_, clock_, entropy_, root_.clone());
-    for (api::ServiceTable table : {iam_actions(*authority_, root_.view(), clock_, entropy_),
-                                    sts_actions(*authority_, root_.view(), clock_, entropy_)}) {
-      for (api::Action& action : table.actions) actions_[table.signing_name + ":" + action.operation] = action;
-    }
+    reopen();
     for (const std::string& account : {kAccount, kOther}) {
       change([&](catalog::Transaction& t) -> Status {
         COFFER_TRY(RootCredentials made,
@@ -94,6 +90,17 @@ class House : public testing::Test {
         roots_[account] = {made.access_key_id, made.secret_access_key, ""};
         return ok_status();
       });
+    }
+  }
+
+  /// As after a restart of the daemon.
+  void reopen() {
+    authority_.reset();
+    actions_.clear();
+    authority_ = open_authority(*database_, clock_, entropy_, root_.clone());
+    for (api::ServiceTable table : {iam_actions(*authority_, root_.view(), clock_, entropy_),
+                                    sts_actions(*authority_, root_.view(), clock_, entropy_)}) {
+      for (api::Action& action : table.actions) actions_[table.signing_name + ":" + action.operation] = action;
     }
   }
 
