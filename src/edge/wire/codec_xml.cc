@@ -205,9 +205,9 @@ void append_xml_text(std::string_view text, std::string& out) {
       case '\n':
       case '\t': out += c; break;
       default:
-        // XML 1.0 has no way to say these; AWS writes them as references, which some clients take.
-        if (const auto byte = static_cast<unsigned char>(c); byte < 0x20) {
-          out.append("&#").append(std::to_string(byte)).append(";");
+        // XML 1.0 has no way to say these, and a client whose parser stops there never sees the error it was sent.
+        if (static_cast<unsigned char>(c) < 0x20) {
+          out += "\xEF\xBF\xBD";
         } else {
           out += c;
         }

@@ -32,6 +32,8 @@ Result<Lookup> lookup_of(const Value& input) {
     lookup.filter = LookupFilter{std::string(attributes.front().text("AttributeKey")),
                                  std::string(attributes.front().text("AttributeValue"))};
     const LookupFilter& filter = *lookup.filter;
+    if (filter.value.find('\0') != std::string::npos)
+      return invalid("InvalidLookupAttributesException", "The value of a lookup attribute must be text.");
     if (filter.key == "ReadOnly" && filter.value != "true" && filter.value != "false")
       return invalid("InvalidLookupAttributesException", "The value of ReadOnly must be true or false.");
   }

@@ -36,8 +36,24 @@ class LazyRead final : public Transaction {
 /// The same failure without what an outsider must not learn. The full text goes into the audit record.
 Error internal_error(std::string message) { return Error{ErrorCode::kInternal, std::move(message), {}}; }
 
+/// As CloudTrail's records name a failure that the service did not name itself.
 std::string error_name(const Error& error) {
-  return error.name.empty() ? std::string(error_code_name(error.code)) : error.name;
+  if (!error.name.empty()) return error.name;
+  switch (error.code) {
+    case ErrorCode::kPermissionDenied: return "AccessDenied";
+    case ErrorCode::kInvalidArgument: return "ValidationException";
+    case ErrorCode::kUnauthenticated: return "UnrecognizedClientException";
+    case ErrorCode::kNotFound: return "ResourceNotFoundException";
+    case ErrorCode::kAlreadyExists: return "AlreadyExistsException";
+    case ErrorCode::kFailedPrecondition: return "InvalidStateException";
+    case ErrorCode::kConflict: return "ConflictException";
+    case ErrorCode::kResourceExhausted: return "LimitExceededException";
+    case ErrorCode::kThrottled: return "ThrottlingException";
+    case ErrorCode::kUnavailable:
+    case ErrorCode::kDeadlineExceeded:
+    case ErrorCode::kCancelled: return "ServiceUnavailable";
+    default: return "InternalFailure";
+  }
 }
 
 }  // namespace
