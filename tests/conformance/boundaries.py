@@ -1,5 +1,7 @@
 """Every documented boundary of every operation, from the service models: see synthesis.py for the cases.
 
+The cases come from the models that the program was built from; what the newest models have besides is in the table.
+
 What must hold for each case: an answer within 2 seconds that is no 5xx; an error has a name that the operation's model or the
 protocol knows; what is beyond a limit is refused by validation, and what is within is not. The run says which operations there are;
 docs/aws-coverage.md is made from that and from coverage_notes.toml.
@@ -9,6 +11,7 @@ docs/aws-coverage.md is made from that and from coverage_notes.toml.
 import argparse
 import collections
 import fnmatch
+import gzip
 import http.client
 import json
 import os
@@ -20,6 +23,8 @@ import threading
 import time
 import tomllib
 import urllib.parse
+import xml.etree.ElementTree
+import zipfile
 
 import botocore
 import botocore.auth
@@ -45,6 +50,8 @@ VALIDATION_NAMES = {"kms": {"ValidationException"}, "iam": {"ValidationError"}, 
                     "organizations": {"InvalidInputException"}, "cloudtrail": {"ValidationException"}}
 COMMON = {"json": {"ValidationException", "SerializationException", "AccessDeniedException", "ThrottlingException",
                    "RequestEntityTooLargeException"},
+          # Recipients, foreign key specs and stores are refused by this name whether the operation's model has it or not.
+          "kms": {"UnsupportedOperationException"},
           "query": {"ValidationError", "MalformedInput", "MalformedQueryString", "AccessDenied", "Throttling", "RequestEntityTooLarge"}}
 # What is no request of the operation at all may be refused before the operation is known.
 BEFORE = {"MissingAction", "InvalidAction", "UnknownOperationException"}
@@ -61,6 +68,19 @@ GARBAGE_JSON = [b"", b"{", b"[]", b"null", b"7", b'"x"', b"\xff\xfe\x00", b'{"a"
 GARBAGE_FORM = [b"%", b"&%zz=1", b"&&&&====", b"&A.member.99999999999999999999=1", b"&A.member.-1=1", b"&Tags.member.1000000.Key=a",
                 b"&" + b"A." * 5000 + b"=1", b"&\xff\xfe=\x00", b"&MaxItems.a.b=1", b"&UserName=a&UserName=b", b"&Version=1999-01-01",
                 b"&Tags.member.1=x&Tags.member.1.Key=y", b"&" + b"x=1&" * 20_000]
+
+
+def built_models():
+    """{service: model}, and the version, of the botocore package that the build reads (CMakeLists.txt takes the last by name)."""
+    wheels = sorted(pathlib.Path(os.environ.get("COFFER_CACHE", "/var/cache/coffer")).glob("python/botocore-*.whl"))
+    models = {}
+    with zipfile.ZipFile(wheels[-1]) as package:
+        for name in sorted(package.namelist()):
+            match = re.fullmatch(r"botocore/data/([^/]+)/[^/]+/service-2\.json(\.gz)?", name)
+            if match and match[1] in SERVICES:
+                data = package.read(name)
+                models[match[1]] = json.loads(gzip.decompress(data) if match[2] else data)
+    return models, wheels[-1].name.split("-")[1]
 
 
 class Target:
@@ -97,9 +117,10 @@ class Target:
 
 
 class Service:
-    def __init__(self, name, target, loader):
+    def __init__(self, name, target, built, newest):
         self.name, self.target = name, target
-        self.model = botocore.model.ServiceModel(loader.load_service_model(name, "service-2"), name)
+        self.model = botocore.model.ServiceModel(built, name)
+        self.newest = botocore.model.ServiceModel(newest, name)
         self.query = self.model.metadata["protocol"] == "query"
         self.protocol = "query" if self.query else "json"
         self.absent = []
@@ -107,6 +128,13 @@ class Service:
     def operations(self):
         names = sorted(self.model.operation_names, key=lambda n: (bool(LAST.match(n)), n))
         return [self.model.operation_model(name) for name in names]
+
+    def newer_members(self, operation):
+        """Members of the input that only the newest model has."""
+        def names(model):
+            shape = model.operation_model(operation).input_shape
+            return set(shape.members) if shape is not None else set()
+        return sorted(names(self.newest) - names(self.model)) if operation in self.newest.operation_names else []
 
     def call(self, operation, value):
         if self.query:
@@ -136,10 +164,21 @@ class Service:
 
     def names_of(self, operation):
         """Error names that the operation may answer with."""
-        names = set(COMMON[self.protocol]) | VALIDATION_NAMES[self.name]
+        names = set(COMMON[self.protocol]) | VALIDATION_NAMES[self.name] | COMMON.get(self.name, set())
         for shape in operation.error_shapes:
             names |= {shape.name, shape.metadata.get("error", {}).get("code", shape.name)}
         return names
+
+
+def readable(service, body):
+    try:
+        if service.query:
+            xml.etree.ElementTree.fromstring(body)
+        elif body:
+            json.loads(body)
+        return True
+    except (ValueError, xml.etree.ElementTree.ParseError):
+        return False
 
 
 def judge(service, operation, expect, member, answer, also=frozenset()):
@@ -147,6 +186,8 @@ def judge(service, operation, expect, member, answer, also=frozenset()):
     status, _, body, seconds = answer
     if status == 0:
         return f"the connection broke: {body.decode(errors='replace')}"
+    if not readable(service, body):
+        return f"the answer cannot be parsed: {body[:300]!r}"
     if status >= 500:
         return f"{status}: {body[:300].decode(errors='replace')}"
     if seconds > ANSWER_SECONDS:
@@ -232,7 +273,8 @@ def seed(session, endpoint):
         "sts": {**common, "RoleSessionName": "boundary"},
         "kms": {"KeyId": key["KeyId"], "TargetKeyId": key["KeyId"], "SourceKeyId": key["KeyId"], "DestinationKeyId": key["KeyId"],
                 "AliasName": "alias/boundary", "GranteePrincipal": role, "RetiringPrincipal": role, "PolicyType": KEY_POLICY % root,
-                "Policy": KEY_POLICY % root, "ReplicaRegion": "us-east-2", "PrimaryRegion": "us-east-2"},
+                "Policy": KEY_POLICY % root, "ReplicaRegion": "us-east-2", "PrimaryRegion": "us-east-2",
+                "KeyPairSpec": "ECC_NIST_P256"},  # making an RSA pair may take seconds
         "organizations": {"RootId": top, "ParentId": top, "SourceParentId": top, "DestinationParentId": unit, "OrganizationalUnitId": unit,
                           "TargetId": unit, "PolicyId": "p-FullAWSAccess", "ChildId": unit, "ResourceId": unit, "Content": POLICY,
                           "AccountId": SECOND, "Email": "someone@example.com", "ServicePrincipal": "backup.amazonaws.com"},
@@ -293,12 +335,12 @@ class Notes:
         return sorted(" ".join(one) for one in every - self.used)
 
 
-def table(services, notes):
+def table(services, notes, built):
     """The text of docs/aws-coverage.md, and the operations whose absence nobody explained."""
     lines = ["# AWS coverage", "",
-             "Made by `tests/conformance/run.py --only boundaries --write-coverage` from the service models of botocore "
-             f"{botocore.__version__} and a run of every operation at every documented boundary; the reasons are in "
-             "tests/conformance/coverage_notes.toml. Do not edit.", "",
+             "Made by `tests/conformance/run.py --only boundaries --write-coverage` from a run of every operation at every documented "
+             "boundary, and from tests/conformance/coverage_notes.toml. Do not edit.", "",
+             f"The program knows the service models of botocore {built}; the operations are those of botocore {botocore.__version__}.", "",
              "* supported: the whole operation, with AWS's validation, authorisation and errors.",
              "* partial: supported but for what the last column says.",
              "* absent: answered as AWS answers an operation that it does not know.", "",
@@ -306,7 +348,11 @@ def table(services, notes):
     unexplained, parts = [], []
     for service in services:
         count, rows, absent = collections.Counter(), [], collections.defaultdict(list)
-        for name in sorted(service.model.operation_names):
+        for name in sorted(set(service.model.operation_names) | set(service.newest.operation_names)):
+            if name not in service.model.operation_names:
+                absent[f"newer than the models of botocore {built}"].append(name)
+                count["absent"] += 1
+                continue
             if name in service.absent:
                 reason = notes.find(service.name, "absent", name)
                 if reason is None:
@@ -314,7 +360,9 @@ def table(services, notes):
                 absent[reason or "(no reason)"].append(name)
                 count["absent"] += 1
                 continue
-            partial = notes.find(service.name, "partial", name)
+            newer = service.newer_members(name)
+            reasons = [notes.find(service.name, "partial", name), f"newer than its models: {', '.join(newer)}" if newer else None]
+            partial = "; ".join(filter(None, reasons))
             count["partial" if partial else "supported"] += 1
             rows.append(f"| {name} | {'partial' if partial else 'supported'} | {partial or ''} |")
         rows += [f"| {', '.join(names)} | absent | {reason} |" for reason, names in sorted(absent.items(), key=lambda item: item[1])]
@@ -350,7 +398,9 @@ def main():
     endpoint = os.environ["AWS_ENDPOINT_URL"]
     frozen = session.get_credentials().get_frozen_credentials()
     target = Target(endpoint, botocore.credentials.Credentials(frozen.access_key, frozen.secret_key), os.environ["AWS_DEFAULT_REGION"])
-    services = [Service(name, target, botocore.loaders.Loader()) for name in SERVICES]
+    built, version = built_models()
+    loader = botocore.loaders.Loader()
+    services = [Service(name, target, built[name], loader.load_service_model(name, "service-2")) for name in SERVICES]
     known = seed(session, endpoint)
     if options.only:
         global SHOWN_MAX
@@ -367,7 +417,7 @@ def main():
     failed = bool(run.wrong)
     if not options.only:
         notes = Notes()
-        text, unexplained = table(services, notes)
+        text, unexplained = table(services, notes, version)
         for promise, lacking in (("every absent operation has its reason", unexplained), ("every reason has its operation", notes.unused())):
             failed |= bool(lacking)
             print(f"ok      {promise}" if not lacking else f"FAILED  {promise}: {', '.join(lacking)}", flush=True)

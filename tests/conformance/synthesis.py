@@ -155,6 +155,14 @@ class Maker:
             return False
         return 1.5
 
+    def filled(self, shape, name):
+        """Valid, and not empty: an empty structure leaves no trace in a form."""
+        made = self.valid(shape, name)
+        if made == {} and shape.type_name == "structure" and shape.members:
+            first = next(iter(shape.members))
+            made = {first: self.valid(shape.members[first], first)}
+        return made
+
     def build(self, shape, path, leaf, name=""):
         """A valid input with `leaf` at `path`; REMOVED takes the member away."""
         if not path:
@@ -194,7 +202,7 @@ class Maker:
             yield "missing", REMOVED, VALIDATION
         yield "null", None, VALIDATION if required else None if name in ("item", "key", "value") else ACCEPTED
         if kind == "string":
-            yield from self.text_leaves(shape, least, most)
+            yield from self.text_leaves(shape, least, most, name == "key")
         elif kind == "blob":
             yield "not base64", Raw('"***"'), SERIAL
             yield "of another type", Raw("[1]"), SERIAL
@@ -228,9 +236,10 @@ class Maker:
         elif kind == "structure":
             yield "of another type", Raw('"text"'), SERIAL
 
-    def text_leaves(self, shape, least, most):
+    def text_leaves(self, shape, least, most, is_key):
         plain = not shape.enum
-        yield "of another type", Raw("{}"), SERIAL
+        if not is_key:  # JSON's keys are texts whatever one does
+            yield "of another type", Raw("{}"), SERIAL
         if shape.enum:
             yield "no such value", "NoSuchValue", VALIDATION
             yield "another case", shape.enum[0].swapcase(), VALIDATION if shape.enum[0].swapcase() not in shape.enum else ACCEPTED
@@ -245,7 +254,7 @@ class Maker:
             yield "one above max", text_of_loose(shape, most + 1), VALIDATION
         if plain and shape.metadata.get("pattern") and (text := text_against(shape)) is not None:
             yield "against the pattern", text, VALIDATION
-        yield "with a zero byte", "a\x00b", ACCEPTED if plain and not shape.metadata.get("pattern") else None
+        yield "with a zero byte", "a\x00b" + "c" * max((least or 0) - 3, 0), None
         yield "beyond the basic plane", "\U0001F511" * max(least or 1, 1), None
 
     @staticmethod
@@ -258,7 +267,7 @@ class Maker:
         if least:
             yield "empty", [], VALIDATION
         if most and most <= 1000:
-            yield "one above max", [self.valid(shape.member, name) for _ in range(most + 1)], VALIDATION
+            yield "one above max", [self.filled(shape.member, name) for _ in range(most + 1)], VALIDATION
         yield "with null", [None], None
 
 
