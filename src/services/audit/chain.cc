@@ -66,9 +66,21 @@ class RowInserter {
 Result<crypto::Digest256> digest_of(const Bytes& bytes) {
   crypto::Digest256 digest{};
   if (bytes.empty()) return digest;
-  if (bytes.size() != digest.size()) return Error{ErrorCode::kCorruption, "the audit log's head has a short hash", {}};
+  if (bytes.size() != digest.size()) return Error{ErrorCode::kCorruption, "it has a short hash", {}};
   std::memcpy(digest.data(), bytes.data(), digest.size());
   return digest;
+}
+
+Status decode_head(const catalog::Row& row, Head& head) {
+  head.size = row.integer(0);
+  head.checkpoints = row.integer(3);
+  COFFER_TRY(head.hash, digest_of(row.blob(1)));
+  const Bytes& peaks = row.blob(2);
+  std::vector<crypto::Digest256> digests(peaks.size() / sizeof(crypto::Digest256));
+  if (!peaks.empty()) std::memcpy(digests.data(), peaks.data(), digests.size() * sizeof(crypto::Digest256));
+  if (head.size < 0) return Error{ErrorCode::kCorruption, "it has a negative size", {}};
+  COFFER_TRY(head.tree, crypto::MerkleFrontier::restore(static_cast<uint64_t>(head.size), std::move(digests)));
+  return ok_status();
 }
 
 bool hex_to(std::string_view hex, crypto::Digest256& out) {
@@ -87,18 +99,9 @@ bool number_to(std::string_view text, int64_t& out) {
 
 Result<Head> read_head(catalog::Transaction& transaction) {
   COFFER_TRY(auto row, transaction.first("SELECT size, hash, peaks, checkpoints FROM audit_head WHERE id = 1"));
-  if (!row) return Error{ErrorCode::kCorruption, "the audit log has no head", {}};
   Head head;
-  head.size = row->integer(0);
-  head.checkpoints = row->integer(3);
-  COFFER_TRY(head.hash, digest_of(row->blob(1)));
-  const Bytes& peaks = row->blob(2);
-  std::vector<crypto::Digest256> digests(peaks.size() / sizeof(crypto::Digest256));
-  if (!peaks.empty()) std::memcpy(digests.data(), peaks.data(), digests.size() * sizeof(crypto::Digest256));
-  if (head.size < 0) return Error{ErrorCode::kCorruption, "the audit log's head has a negative size", {}};
-  auto tree = crypto::MerkleFrontier::restore(static_cast<uint64_t>(head.size), std::move(digests));
-  if (!tree.ok()) return std::move(tree).error().in("the audit log's head");
-  head.tree = std::move(*tree);
+  Status decoded = row ? decode_head(*row, head) : Status(Error{ErrorCode::kCorruption, "there is none", {}});
+  if (!decoded.ok()) return std::move(decoded).error().in("the audit log's head");
   return head;
 }
 
@@ -153,9 +156,11 @@ Status append_to_chain(catalog::Transaction& transaction, std::span<const std::s
     found_by[i] = terms_of(filing.resources);
     for (const std::string& term : found_by[i]) terms.add({filing.account, term, filing.time, head.size});
   }
+  // The head first: of two who were at the same place, the later one waits here and is told of a conflict. With a row
+  // it would meet the other's and take it for a record that is there twice.
+  COFFER_CHECK_OK(write_head(transaction, head));
   COFFER_CHECK_OK(rows.flush());
-  COFFER_CHECK_OK(terms.flush());
-  return write_head(transaction, head);
+  return terms.flush();
 }
 
 Status append_pending(catalog::Transaction& transaction, std::string_view record) {
@@ -231,7 +236,7 @@ CREATE TABLE audit_records (
 );
 CREATE INDEX audit_records_time ON audit_records (account, time, sequence);
 CREATE INDEX audit_records_changes ON audit_records (account, time, sequence) WHERE read_only = 0;
-CREATE INDEX audit_records_id ON audit_records (event_id);
+CREATE INDEX audit_records_id ON audit_records (account, event_id, time, sequence);
 CREATE INDEX audit_records_name ON audit_records (account, event_name, time, sequence);
 CREATE INDEX audit_records_source ON audit_records (account, event_source, time, sequence);
 CREATE INDEX audit_records_user ON audit_records (account, user_name, time, sequence);

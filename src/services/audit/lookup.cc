@@ -24,13 +24,13 @@ struct Condition {
 
 Condition condition_of(const LookupFilter& filter) {
   for (const auto& [key, column] : kColumns) {
-    if (filter.key == key) return {"r." + std::string(column) + " = $7", filter.value};
+    if (filter.key == key) return {"r." + std::string(column) + " = $6", filter.value};
   }
   // Written out, because what changes something has an index of its own.
   if (filter.key == "ReadOnly" && filter.value == "true") return {"r.read_only = 1", {}};
   if (filter.key == "ReadOnly" && filter.value == "false") return {"r.read_only = 0", {}};
-  if (filter.key == "ResourceName") return {"t.term = $7", name_term(filter.value)};
-  if (filter.key == "ResourceType") return {"t.term = $7", type_term(filter.value)};
+  if (filter.key == "ResourceName") return {"t.term = $6", name_term(filter.value)};
+  if (filter.key == "ResourceType") return {"t.term = $6", type_term(filter.value)};
   return {};
 }
 
@@ -54,16 +54,21 @@ Result<LookupPage> lookup(catalog::Transaction& transaction, std::string_view ac
     condition = condition_of(*filter);
     if (condition.sql.empty()) return page;
   }
+  // One upper bound, so that every index that ends in time and sequence serves both it and the order.
+  if (until && *until < before_time) {
+    before_time = *until;
+    before = INT64_MAX;
+  }
   const bool by_term = condition.sql.starts_with("t.");
   const std::string of = by_term ? "t." : "r.";
   std::string sql = "SELECT r.sequence, r.record FROM ";
   sql += by_term ? "audit_terms t JOIN audit_records r ON r.sequence = t.sequence" : "audit_records r";
   sql += " WHERE " + of + "account = $1";
   if (filter) sql += " AND " + condition.sql;
-  sql += " AND (" + of + "time, " + of + "sequence) < ($2, $3) AND " + of + "time >= $4 AND " + of + "time <= $5" +
-         " ORDER BY " + of + "time DESC, " + of + "sequence DESC LIMIT $6";
-  std::vector<catalog::Parameter> parameters{
-      account, before_time, before, from.value_or(WallTime{INT64_MIN}), until.value_or(WallTime{INT64_MAX}), limit + 1};
+  sql += " AND (" + of + "time, " + of + "sequence) < ($2, $3) AND " + of + "time >= $4 ORDER BY " + of +
+         "time DESC, " + of + "sequence DESC LIMIT $5";
+  std::vector<catalog::Parameter> parameters{account, before_time, before, from.value_or(WallTime{INT64_MIN}),
+                                             limit + 1};
   if (!condition.value.empty()) parameters.emplace_back(condition.value);
   COFFER_TRY(auto rows, transaction.run(sql, parameters));
   const size_t shown = std::min(rows.size(), static_cast<size_t>(limit));

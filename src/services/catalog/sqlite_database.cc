@@ -126,7 +126,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Op
   for (std::string_view pragma :
        {options.durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF", "PRAGMA foreign_keys = ON",
         "PRAGMA trusted_schema = OFF", "PRAGMA temp_store = MEMORY", "PRAGMA cache_size = -8192",
-        "PRAGMA journal_size_limit = 67108864"})
+        "PRAGMA wal_autocheckpoint = 4000", "PRAGMA journal_size_limit = 67108864"})
     COFFER_CHECK_OK(connection->run(pragma, {}, true));
   connection->statements_.clear();
   COFFER_TRY(connection->begin_read_, connection->prepare("BEGIN"));
