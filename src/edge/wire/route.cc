@@ -9,6 +9,14 @@
 namespace coffer::wire {
 namespace {
 
+/// botocore sends CloudTrail's prefix whole ("com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101"), the SDKs of
+/// other languages its last part.
+bool is_target_of(const ServiceModel& service, std::string_view prefix) {
+  const std::string_view whole = service.target_prefix;
+  if (whole.empty() || prefix.empty()) return false;
+  return prefix == whole || (whole.ends_with(prefix) && whole[whole.size() - prefix.size() - 1] == '.');
+}
+
 constexpr std::string_view kTarget = "x-amz-target";
 
 Result<Route> route_by_target(const ServiceModel& service, const Request& request) {
@@ -19,7 +27,7 @@ Result<Route> route_by_target(const ServiceModel& service, const Request& reques
   };
   if (request.method != "POST") return unknown("An operation of this service is asked for with POST.");
   if (target.empty()) return unknown("The request has no X-Amz-Target.");
-  if (dot == std::string_view::npos || target.substr(0, dot) != service.target_prefix)
+  if (dot == std::string_view::npos || !is_target_of(service, target.substr(0, dot)))
     return unknown("The X-Amz-Target of the request is none of this service.");
   const OperationModel* operation = find_operation(service, target.substr(dot + 1));
   if (!operation) return unknown("The service has no operation of the name in X-Amz-Target.");
@@ -231,7 +239,7 @@ const ServiceModel* guess_service(const Request& request) {
   const std::string_view target = request.headers.get(kTarget);
   if (const size_t dot = target.rfind('.'); dot != std::string_view::npos) {
     for (const ServiceModel& service : service_models()) {
-      if (!service.target_prefix.empty() && service.target_prefix == target.substr(0, dot)) return &service;
+      if (is_target_of(service, target.substr(0, dot))) return &service;
     }
     return nullptr;
   }
