@@ -56,8 +56,8 @@ class Authority {
                            const std::vector<api::AccessRequest>& requests) = 0;
   /// Does this ARN (or account id, or unique id) name a principal that exists? Service principals always do.
   virtual Result<bool> principal_exists(catalog::Transaction& transaction, std::string_view principal) = 0;
-  /// What a stored policy or grant keeps of a principal: the unique id of a user or role, so that whoever takes its name
-  /// later takes none of its rights; everything else as it is.
+  /// What a stored policy or grant keeps of a principal: the unique id of a user or role, so that whoever takes its
+  /// name later takes none of its rights; everything else as it is.
   virtual Result<std::string> stable_name(catalog::Transaction& transaction, std::string_view principal) {
     static_cast<void>(transaction);
     return std::string(principal);

@@ -1,5 +1,5 @@
-// The cases of AWS's published SigV4 test suite, as facts: the request as sent, which headers are signed, the SHA-256 of
-// the canonical request (empty where only the signature is published) and the signature. Credentials AKIDEXAMPLE /
+// The cases of AWS's published SigV4 test suite, as facts: the request as sent, which headers are signed, the SHA-256
+// of the canonical request (empty where only the signature is published) and the signature. Credentials AKIDEXAMPLE /
 // wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY, 20150830T123600Z, us-east-1, service "service".
 #pragma once
 #include <string_view>
