@@ -140,22 +140,22 @@ void append_json_string(std::string_view text, std::string& out) {
   std::string copy;
   text = valid_utf8(text, copy);
   out += '"';
-  for (char c : text) {
+  size_t plain = 0;  // begin of what is written as it is
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\') continue;
+    out.append(text, plain, i - plain);
+    plain = i + 1;
     switch (c) {
       case '"': out += "\\\""; break;
       case '\\': out += "\\\\"; break;
       case '\n': out += "\\n"; break;
       case '\r': out += "\\r"; break;
       case '\t': out += "\\t"; break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          out.append("\\u00").append({kDigits[static_cast<unsigned char>(c) >> 4], kDigits[c & 15]});
-        } else {
-          out += c;
-        }
+      default: out.append("\\u00").append({kDigits[static_cast<unsigned char>(c) >> 4], kDigits[c & 15]});
     }
   }
-  out += '"';
+  out.append(text, plain).append("\"");
 }
 
 namespace {

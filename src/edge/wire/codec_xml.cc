@@ -195,24 +195,26 @@ Result<api::Value> decode_xml(const Shape& shape, std::string_view text) {
 
 void append_xml_text(std::string_view text, std::string& out) {
   std::string copy;
-  for (char c : valid_utf8(text, copy)) {
+  text = valid_utf8(text, copy);
+  size_t plain = 0;  // begin of what is written as it is
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    std::string_view instead;
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\r': out += "&#13;"; break;
-      case '\n':
-      case '\t': out += c; break;
+      case '&': instead = "&amp;"; break;
+      case '<': instead = "&lt;"; break;
+      case '>': instead = "&gt;"; break;
+      case '"': instead = "&quot;"; break;
+      case '\r': instead = "&#13;"; break;
       default:
+        if (static_cast<unsigned char>(c) >= 0x20 || c == '\n' || c == '\t') continue;
         // XML 1.0 has no way to say these, and a client whose parser stops there never sees the error it was sent.
-        if (static_cast<unsigned char>(c) < 0x20) {
-          out += "\xEF\xBF\xBD";
-        } else {
-          out += c;
-        }
+        instead = "\xEF\xBF\xBD";
     }
+    out.append(text, plain, i - plain).append(instead);
+    plain = i + 1;
   }
+  out.append(text, plain);
 }
 
 void encode_xml_members(const Shape& shape, const api::Value& value, const XmlStyle& style, std::string& out) {

@@ -237,7 +237,13 @@ bool PatternMatcher::matches(std::string_view text) const {
     const CodePointSet& set = sets_[static_cast<size_t>(only_set_)];
     size_t count = 0;
     for (size_t at = 0; at < text.size(); ++count) {
-      if (!set.has(next_code_point(text, at))) return false;
+      const auto byte = static_cast<unsigned char>(text[at]);
+      if (byte < 0x80) {
+        if (!(set.ascii[byte >> 6] >> (byte & 63) & 1)) return false;
+        ++at;
+      } else if (!set.has(next_code_point(text, at))) {
+        return false;
+      }
     }
     return count >= only_least_ && count <= only_most_;
   }
