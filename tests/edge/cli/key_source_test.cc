@@ -61,7 +61,7 @@ class KeyLoaderTest : public ::testing::Test {
 
   FakeWorld world;
   Context context;
-  KeyLoader loader{context, world.files, world.processes, world.prompter, world.messages, world.environment};
+  KeyLoader loader{context, world.files, world.clock, world.processes, world.prompter, world.messages, world.environment};
 };
 
 TEST_F(KeyLoaderTest, AKeyFileOfAnotherFormIsRefusedByName) {
