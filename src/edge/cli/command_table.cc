@@ -364,7 +364,7 @@ const std::vector<CommandSpec>& command_table() {
                        "apart. Exit code 3: "
                        "something was altered, and is named."},
        .examples = {{"coffer audit verify --data /srv/coffer", "with the key in the data folder"},
-                    {"coffer audit verify --data /srv/coffer --public-key $(cat /media/usb/audit.pub)",
+                    {"coffer audit verify --data /srv/coffer --public-key 8a3f0c61",
                      "with a key that was kept elsewhere"}},
        .arguments = {},
        .options = Options{option("data", "DIR", "the folder of the installation", Values::kDirectory),

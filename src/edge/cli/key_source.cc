@@ -10,7 +10,8 @@ namespace coffer::cli {
 namespace {
 
 constexpr std::string_view kForms =
-    "keys are written file:PATH, passphrase-file:PATH, passphrase-env:NAME, passphrase-command:COMMAND or passphrase";
+    "keys are written file:PATH, passphrase-file:PATH, passphrase-env:NAME, passphrase-command:COMMAND, kms:KEY or "
+    "passphrase";
 constexpr uint64_t kKeyFileSizeMax = 64 << 10;
 constexpr std::chrono::minutes kCommandTimeout{5};
 

@@ -30,7 +30,7 @@ TEST(ParseKeySource, KnowsEachForm) {
 
 TEST(ParseKeySource, AMistypedKindIsNoFile) {
   for (const char* text :
-       {"", "file:", "passphrase-env:", "pasphrase-file:/p", "kms:arn:aws:kms", "passphrase:secret"}) {
+       {"", "file:", "passphrase-env:", "pasphrase-file:/p", "kms:", "kmz:arn:aws:kms", "passphrase:secret"}) {
     auto parsed = parse_key_source(text);
     ASSERT_FALSE(parsed.ok()) << text;
     EXPECT_NE(parsed.error().next_step.find("passphrase-command:COMMAND"), std::string::npos) << text;
@@ -61,7 +61,8 @@ class KeyLoaderTest : public ::testing::Test {
 
   FakeWorld world;
   Context context;
-  KeyLoader loader{context, world.files, world.clock, world.processes, world.prompter, world.messages, world.environment};
+  KeyLoader loader{context,        world.files,    world.clock,      world.processes,
+                   world.prompter, world.messages, world.environment};
 };
 
 TEST_F(KeyLoaderTest, AKeyFileOfAnotherFormIsRefusedByName) {
