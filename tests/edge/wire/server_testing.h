@@ -182,7 +182,12 @@ inline size_t resident_size() {
   return resident * static_cast<size_t>(::sysconf(_SC_PAGESIZE));
 }
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define COFFER_TEST_SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(COFFER_TEST_SANITIZED)
 inline constexpr bool kMemoryIsAsInProduction = false;
 #else
 inline constexpr bool kMemoryIsAsInProduction = true;
