@@ -5,7 +5,8 @@
 
 Each server runs on one core, the load generator (bench/http_load.cc) on another. The floor is GET /healthz of coffer: the same HTTP
 server without signature, decision and record. Requests are signed by botocore beforehand. Rounds are interleaved, figures are
-medians; p99 is taken at half the rate that full load reached. Needs scripts/setup-clients --bench for moto.
+medians; p99 is taken at half the rate that full load reached. "cpu us" is the server's processor time for a request: unlike the
+rates it hardly depends on what else the machine does. Needs scripts/setup-clients --bench for moto.
 """
 import argparse
 import json
@@ -87,6 +88,10 @@ class Server:
         lines = pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith("VmRSS:")).split()[1]) / 1024
 
+    def cpu_seconds(self):
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
         try:
@@ -154,33 +159,36 @@ class Bench:
         host = urllib.parse.urlsplit(server.endpoint).netloc
         argv = ["taskset", "-c", self.cores[1], self.options.load, host, str(server.files[what]), "--connections", "16",
                 "--seconds", str(self.options.seconds), "--rate", str(rate)]
+        before = server.cpu_seconds()
         answer = json.loads(subprocess.run(argv, stdout=subprocess.PIPE, check=True).stdout)
+        answer["cpu_us"] = (server.cpu_seconds() - before) * 1e6 / max(answer["requests"], 1)
         if answer["errors"]:
             raise SystemExit(f"{server.name} {what}: {answer['errors']} errors, the first: {answer['first_error']}")
         return answer
 
     def measure(self, runs):
-        """{(server, what): median rps}, rounds interleaved."""
+        """{(server, what): (median requests a second, median processor time)}, rounds interleaved."""
         found = {run: [] for run in runs}
         for _ in range(self.options.rounds):
             for server, what in runs:
-                found[server, what].append(self.load(server, what)["rps"])
-        return {run: statistics.median(values) for run, values in found.items()}
+                found[server, what].append(self.load(server, what))
+        return {run: tuple(statistics.median(one[key] for one in values) for key in ("rps", "cpu_us")) for run, values in found.items()}
 
 
-def report(coffer, moto, rates, latency, starts, resident):
+def report(coffer, moto, measured, latency, starts, resident):
     asked = {"floor": 0.4, "moto": 20}
+    rates = {run: rps for run, (rps, _) in measured.items()}
     floor = rates[coffer, "floor"]
-    print(f"{'':24}{'rps':>10}{'to floor':>10}{'to moto':>10}{'p50 ms':>9}{'p99 ms':>9}  (latencies at half load)")
-    print(f"{'GET /healthz, the floor':24}{floor:10.0f}")
+    print(f"{'':24}{'rps':>10}{'cpu us':>9}{'to floor':>10}{'to moto':>10}{'p50 ms':>9}{'p99 ms':>9}  (latencies at half load)")
+    print(f"{'GET /healthz, the floor':24}{floor:10.0f}{measured[coffer, 'floor'][1]:9.1f}")
     good = True
     for what in ("GetCallerIdentity", "kms:Encrypt"):
         mine = rates[coffer, what]
         to_moto = mine / rates[moto, what] if moto else None
         half = latency[what]
-        print(f"{what:24}{mine:10.0f}{mine / floor:10.2f}{f'{to_moto:10.1f}' if to_moto else '         -'}{half['p50_ms']:9.2f}{half['p99_ms']:9.2f}")
+        print(f"{what:24}{mine:10.0f}{measured[coffer, what][1]:9.1f}{mine / floor:10.2f}{f'{to_moto:10.1f}' if to_moto else '         -'}{half['p50_ms']:9.2f}{half['p99_ms']:9.2f}")
         if moto:
-            print(f"{'  moto':24}{rates[moto, what]:10.0f}")
+            print(f"{'  moto':24}{rates[moto, what]:10.0f}{measured[moto, what][1]:9.1f}")
         good &= mine / floor >= asked["floor"] and (to_moto is None or to_moto >= asked["moto"]) and half["p99_ms"] < 5
     print(f"start-up: {starts[0] * 1000:.0f} ms new, {starts[1] * 1000:.0f} ms on an existing folder" +
           (f"; moto {moto.start_seconds * 1000:.0f} ms" if moto else ""))
@@ -225,9 +233,9 @@ def main():
         bench = Bench(options, cores)
         runs = [(coffer, "floor"), (coffer, "GetCallerIdentity"), (coffer, "kms:Encrypt")]
         runs += [(moto, "GetCallerIdentity"), (moto, "kms:Encrypt")] if moto else []
-        rates = bench.measure(runs)
-        latency = {what: bench.load(coffer, what, rates[coffer, what] / 2) for what in ("GetCallerIdentity", "kms:Encrypt")}
-        sys.exit(0 if report(coffer, moto, rates, latency, starts, resident) else 1)
+        measured = bench.measure(runs)
+        latency = {what: bench.load(coffer, what, measured[coffer, what][0] / 2) for what in ("GetCallerIdentity", "kms:Encrypt")}
+        sys.exit(0 if report(coffer, moto, measured, latency, starts, resident) else 1)
     finally:
         for server in running:
             server.stop()
