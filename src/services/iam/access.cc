@@ -98,7 +98,7 @@ Requests everything(const Request& r) {
 
 Requests user(const Request& r) {
   if (r.input().has("UserName")) return named(r, Kind::kUser, "UserName");
-  const api::Caller& caller = r.operation.call.caller;
+  const api::Caller& caller = r.caller();
   if (caller.kind == api::Caller::Kind::kRoot) return std::vector{on(r, caller.arn)};
   COFFER_TRY(Entity self, user_or_self(r));
   return entity(r, Kind::kUser, self.name, self);

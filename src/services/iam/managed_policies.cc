@@ -22,10 +22,9 @@ constexpr std::string_view kBoundaries = "PermissionsBoundary", kPermissions = "
 
 /// Does ListPolicies show it, as far as its use goes?
 Result<bool> is_used_as_asked(const Request& r, const ManagedPolicy& p) {
-  const std::string filter = r.text("PolicyUsageFilter");
-  if (filter == kBoundaries) {
+  if (r.text("PolicyUsageFilter") == kBoundaries) {
     COFFER_TRY(int64_t count, rows::count_bounded(r.t(), r.account(), p.arn));
-    if (count > 0 || r.input().flag("OnlyAttached")) return count > 0;
+    return count > 0;
   }
   if (!r.input().flag("OnlyAttached")) return true;
   COFFER_TRY(int64_t count, rows::count_attached(r.t(), r.account(), p.arn));

@@ -9,6 +9,7 @@ namespace coffer::iam {
 namespace {
 
 constexpr uint8_t kSessionVersion = 1;
+constexpr size_t kSessionSizeMax = 16 * 1024;
 constexpr size_t kMarkerCodeSize = 16;
 
 Bytes seal_at(ByteView root, std::string place, ByteView plain, Entropy& entropy) {
@@ -86,6 +87,7 @@ Result<Secret> open_secret(ByteView root, std::string_view access_key_id, ByteVi
 std::string seal_session(ByteView root, const Session& session, Entropy& entropy) {
   const api::Caller& caller = session.caller;
   Bytes plain;
+  plain.reserve(kSessionSizeMax);  // so that no outgrown copy of it stays behind
   ByteWriter writer(plain);
   writer.u8(kSessionVersion);
   writer.u8(static_cast<uint8_t>(caller.kind));
@@ -135,7 +137,7 @@ Result<Session> open_session(ByteView root, std::string_view access_key_id, std:
   session.has_policies = reader.u8() != 0;
   session.policies = read_texts(reader);
   session.policy_arns = read_texts(reader);
-  session.secret_access_key = Secret::copy_of(as_bytes(read_text(reader)));
+  session.secret_access_key = Secret::copy_of(reader.bytes(reader.u32()));
   caller.access_key_id = access_key_id;
   const bool whole = reader.done();
   wipe(*plain);

@@ -88,7 +88,7 @@ Result<std::optional<int64_t>> take_policies(const Request& r, std::string_view 
 
 /// Session tags of a call. Those that the calling session passes on cannot be set again.
 Status take_tags(const Request& r, Session& session) {
-  const api::Caller& caller = r.operation.call.caller;
+  const api::Caller& caller = r.caller();
   std::set<std::string> keys;
   for (const Value& tag : r.input().list("Tags")) {
     const std::string key(tag.text("Key"));
@@ -130,7 +130,7 @@ Value issue(const Request& r, Session session, int64_t seconds) {
 }
 
 Result<int64_t> duration_of_role(const Request& r, const rows::Entity& role) {
-  const bool chained = r.operation.call.caller.token_issued && r.operation.call.caller.kind == CallerKind::kRoleSession;
+  const bool chained = r.caller().token_issued && r.caller().kind == CallerKind::kRoleSession;
   const int64_t seconds = r.input().integer("DurationSeconds").value_or(kHour);
   if (chained && seconds > kHour) {
     return validation_error(
@@ -144,7 +144,7 @@ Result<int64_t> duration_of_role(const Request& r, const rows::Entity& role) {
 
 /// The root may have an hour, users 36.
 Result<int64_t> duration_of_token(const Request& r) {
-  const int64_t most = r.operation.call.caller.kind == CallerKind::kRoot ? kHour : 36 * kHour;
+  const int64_t most = r.caller().kind == CallerKind::kRoot ? kHour : 36 * kHour;
   const int64_t seconds = r.input().integer("DurationSeconds").value_or(std::min(kSessionDefault, most));
   if (seconds < 900) return validation_error("DurationSeconds must be at least 900.");
   return std::min(seconds, most);
@@ -158,7 +158,7 @@ Status check_no_mfa(const Request& r) {
 }  // namespace
 
 Result<Value> assume_role(const Request& r) {
-  const api::Caller& caller = r.operation.call.caller;
+  const api::Caller& caller = r.caller();
   if (caller.kind == CallerKind::kRoot) return denied("Roles may not be assumed by root accounts.");
   COFFER_CHECK_OK(check_no_mfa(r));
   COFFER_TRY(auto role, role_of_arn(r.t(), r.text("RoleArn")));
@@ -198,7 +198,7 @@ Result<Value> assume_role(const Request& r) {
 }
 
 Result<Value> get_caller_identity(const Request& r) {
-  const api::Caller& caller = r.operation.call.caller;
+  const api::Caller& caller = r.caller();
   return Value::object({{"UserId", caller.user_id}, {"Account", caller.account}, {"Arn", caller.arn}});
 }
 
@@ -206,14 +206,14 @@ Result<Value> get_session_token(const Request& r) {
   COFFER_CHECK_OK(check_no_mfa(r));
   COFFER_TRY(int64_t seconds, duration_of_token(r));
   Session session;
-  session.caller = r.operation.call.caller;
+  session.caller = r.caller();
   session.caller.tags.clear();  // the user's own are read anew with each use
   return Value::object({{"Credentials", issue(r, std::move(session), seconds)}});
 }
 
 Result<Value> get_federation_token(const Request& r) {
   COFFER_TRY(int64_t seconds, duration_of_token(r));
-  const api::Caller& caller = r.operation.call.caller;
+  const api::Caller& caller = r.caller();
   Session session;
   api::Caller& federated = session.caller;
   federated.kind = CallerKind::kFederatedUser;

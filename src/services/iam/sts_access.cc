@@ -30,7 +30,7 @@ api::ConditionKeys conditions_of_assuming(const Request& r) {
   api::ConditionKeys conditions;
   conditions.emplace_back("sts:RoleSessionName", std::vector{r.text("RoleSessionName")});
   if (r.input().has("ExternalId")) conditions.emplace_back("sts:ExternalId", std::vector{r.text("ExternalId")});
-  const std::string& inherited = r.operation.call.caller.source_identity;
+  const std::string& inherited = r.caller().source_identity;
   if (r.input().has("SourceIdentity") || !inherited.empty()) {
     conditions.emplace_back("sts:SourceIdentity",
                             std::vector{inherited.empty() ? r.text("SourceIdentity") : inherited});
@@ -41,9 +41,17 @@ api::ConditionKeys conditions_of_assuming(const Request& r) {
   return conditions;
 }
 
+/// A federated user does its work and makes no further sessions.
+Status check_not_federated(const Request& r) {
+  if (r.caller().kind != api::Caller::Kind::kFederatedUser) return ok_status();
+  return Error{ErrorCode::kPermissionDenied,
+               "Cannot call " + r.operation.call.operation + " with the credentials of a federated user",
+               {}};
+}
+
 /// GetSessionToken and GetFederationToken are for long-term credentials.
 Status check_long_term(const Request& r) {
-  if (!r.operation.call.caller.token_issued) return ok_status();
+  if (!r.caller().token_issued) return ok_status();
   return Error{
       ErrorCode::kPermissionDenied, "Cannot call " + r.operation.call.operation + " with session credentials", {}};
 }
@@ -51,6 +59,7 @@ Status check_long_term(const Request& r) {
 }  // namespace
 
 Result<std::vector<AccessRequest>> access_to_assume_role(const Request& r) {
+  COFFER_CHECK_OK(check_not_federated(r));
   AccessRequest assume;
   assume.action = "sts:AssumeRole";
   assume.resource = r.text("RoleArn");

@@ -74,11 +74,11 @@ inline Keys keys_of(const Value& output) {
 class House : public testing::Test {
  protected:
   House() : House(":memory:") {}
-  explicit House(const std::string& where) : database_(must(catalog::Database::open(where))) {
+  explicit House(const std::string& where) : database_(coffer::iam::must(catalog::Database::open(where))) {
     std::vector<catalog::Migration> all;
     for (auto some : {catalog::migrations(), migrations(), organizations::migrations()})
       all.insert(all.end(), some.begin(), some.end());
-    must(database_->migrate(Context(), all));
+    coffer::iam::must(database_->migrate(Context(), all));
     Bytes root(64);
     for (size_t i = 0; i < root.size(); ++i) root[i] = static_cast<std::byte>(i * 7 + 1);
     root_ = Secret(root);
@@ -99,16 +99,25 @@ class House : public testing::Test {
     actions_.clear();
     authority_ = open_authority(*database_, clock_, entropy_, root_.clone());
     for (api::ServiceTable table : {iam_actions(*authority_, root_.view(), clock_, entropy_),
-                                    sts_actions(*authority_, root_.view(), clock_, entropy_)}) {
+                                    sts_actions(*authority_, root_.view(), clock_, entropy_), organizations_table()}) {
       for (api::Action& action : table.actions) actions_[table.signing_name + ":" + action.operation] = action;
     }
   }
 
+  api::ServiceTable organizations_table() {
+    return organizations::actions(
+        [this](catalog::Transaction& t, std::string_view account, std::string_view name, std::string_view role_name,
+               std::string_view management) {
+          return create_member_account(t, account, name, role_name, management, root_.view(), clock_, entropy_);
+        },
+        clock_, entropy_);
+  }
+
   void change(const std::function<Status(catalog::Transaction&)>& work) {
-    must(catalog::in_transaction(*database_, Context(), work));
+    coffer::iam::must(catalog::in_transaction(*database_, Context(), work));
   }
   std::unique_ptr<catalog::Transaction> read() {
-    return must(database_->begin(Context(), catalog::Database::Mode::kRead));
+    return coffer::iam::must(database_->begin(Context(), catalog::Database::Mode::kRead));
   }
 
   Result<Credential> find(const Keys& keys) {
@@ -175,12 +184,13 @@ class House : public testing::Test {
   Keys user(const std::string& name, const std::string& policy = "") {
     must(iam("CreateUser", object({{"UserName", name}})));
     if (!policy.empty())
-      must(iam("PutUserPolicy", object({{"UserName", name}, {"PolicyName", "p"}, {"PolicyDocument", policy}})));
+      coffer::iam::must(
+          iam("PutUserPolicy", object({{"UserName", name}, {"PolicyName", "p"}, {"PolicyDocument", policy}})));
     return keys_of(must(iam("CreateAccessKey", object({{"UserName", name}}))));
   }
   std::string role(const std::string& name, const std::string& trust_policy, const std::string& policy = "",
                    const std::string& account = kAccount) {
-    const Value made = must(
+    const Value made = coffer::iam::must(
         iam(root(account), "CreateRole", object({{"RoleName", name}, {"AssumeRolePolicyDocument", trust_policy}})));
     if (!policy.empty())
       must(iam(root(account), "PutRolePolicy",

@@ -180,6 +180,7 @@ TEST_F(PoliciesTest, AListShowsScopesPathsAndUse) {
   EXPECT_EQ(names(object({{"Scope", "Local"}, {"OnlyAttached", true}})), "b ");
   EXPECT_EQ(names(object({{"OnlyAttached", true}})), "b ReadOnlyAccess ");
   EXPECT_EQ(names(object({{"PolicyUsageFilter", "PermissionsBoundary"}, {"OnlyAttached", true}})), "c ");
+  EXPECT_EQ(names(object({{"PolicyUsageFilter", "PermissionsBoundary"}})), "c ");
   EXPECT_EQ(names(object({{"Scope", "AWS"}, {"PathPrefix", "/service-role/"}})),
             "AWSBackupServiceRolePolicyForBackup AWSBackupServiceRolePolicyForRestores ");
 }

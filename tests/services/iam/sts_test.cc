@@ -285,6 +285,7 @@ TEST_F(StsTest, AFederatedUserHasWhatPolicyAndUserBothAllow) {
   EXPECT_EQ(context_key(bob, "aws:PrincipalTag/T"), "1");
   EXPECT_EQ(context_key(bob, "aws:PrincipalType"), "FederatedUser");
   EXPECT_EQ(error_of(iam(bob, "ListUsers")), "InvalidClientTokenId");
+  EXPECT_EQ(error_of(assume(bob, role("r", trust("\"*\"")))), "permission_denied");
   const Keys without = keys_of(must(sts(alice, "GetFederationToken", object({{"Name", "carol"}}))));
   EXPECT_FALSE(may(without, "s3:GetObject"));
   const Keys of_root =
