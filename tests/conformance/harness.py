@@ -3,6 +3,7 @@
 Only the standard library. Every server listens on a port that the kernel chose.
 """
 import contextlib
+import ctypes
 import json
 import os
 import pathlib
@@ -76,6 +77,15 @@ def python_of(generation):
     return needs(CLIENTS / f"boto3-{generation}" / "bin" / "python")
 
 
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+
+
+def end_with_parent():
+    """A suite that is killed must not leave daemons behind."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 class Installation:
     """`coffer up` on a data folder of its own, from start to stop."""
 
@@ -95,7 +105,8 @@ class Installation:
         began = time.monotonic()
         self.log = open(self.root / "stderr", "ab")
         self.process = subprocess.Popen([*argv, *extra], stdout=subprocess.PIPE, stderr=self.log, stdin=subprocess.DEVNULL,
-                                        env={**CLEAN_ENVIRONMENT, "HOME": str(self.root)}, start_new_session=True)
+                                        env={**CLEAN_ENVIRONMENT, "HOME": str(self.root)}, start_new_session=True,
+                                        preexec_fn=end_with_parent)
         self.started = self._document()
         self.start_seconds = time.monotonic() - began
         self.endpoint = self.started["endpoint"]
