@@ -126,8 +126,8 @@ Status in_transaction(Database& database, const Context& context, const std::fun
 /// Reads and bumps a named counter row, for caches: a change of what `name` stands for bumps it in its transaction.
 Result<int64_t> generation(Transaction& transaction, std::string_view name);
 Status bump_generation(Transaction& transaction, std::string_view name);
-/// Grows whenever a transaction of this process that bumped any generation commits: what a cache compares on each use. Writers in
-/// other processes (shared()) are only seen by reading the generation.
+/// Grows whenever a transaction of this process that bumped any generation commits: what a cache compares on each use.
+/// Writers in other processes (shared()) are only seen by reading the generation.
 uint64_t generation_epoch();
 
 /// The catalog's own tables (generations, outbox, leases).
