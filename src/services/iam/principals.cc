@@ -36,7 +36,7 @@ std::map<std::string, std::string> tag_map(const std::vector<rows::Tag>& tags) {
 /// Session tags win over those of the role or user; keys are the same in any case.
 void add_session_tags(std::map<std::string, std::string>& tags, const std::map<std::string, std::string>& of_session) {
   for (const auto& [key, value] : of_session) {
-    std::erase_if(tags, [&](const auto& tag) { return rows::lower(tag.first) == rows::lower(key); });
+    std::erase_if(tags, [name = rows::lower(key)](const auto& tag) { return rows::lower(tag.first) == name; });
     tags[key] = value;
   }
 }
