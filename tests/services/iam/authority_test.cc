@@ -1,6 +1,7 @@
 // What the rest of the house asks: credentials and when they are forgotten, decisions, roles for services, principals.
 #include <chrono>
 
+#include "base/tasks.h"
 #include "services/iam/house.h"
 
 namespace coffer::iam {
@@ -120,6 +121,32 @@ TEST_F(AuthorityTest, ARolledBackChangeChangesNothing) {
     must(actions_.at("iam:PutUserPolicy").run(api::Operation{call, input, *transaction}));
   }
   EXPECT_FALSE(may(alice, "s3:GetObject"));
+}
+
+TEST_F(AuthorityTest, ManyAskWhileItChangesAndWhoeverChangedItSeesIt) {
+  const Keys alice = user("alice");
+  TaskGroup tasks{Context()};
+  for (int i = 0; i < 3; ++i) {
+    tasks.spawn([&]() -> Status {
+      while (!tasks.context().stopped()) {
+        COFFER_TRY(Credential found, authority_->find_credential(Context(), alice.id, "", clock_.wall()));
+        authority_->note_use(alice.id, "s3", "us-east-1", clock_.wall());
+        if (as_text(found.secret_access_key->view()) != alice.secret)
+          return Error{ErrorCode::kInternal, "wrong secret", {}};
+      }
+      return ok_status();
+    });
+  }
+  const Value input = object({{"UserName", "alice"}, {"PolicyName", "p"}, {"PolicyDocument", allow("s3:*")}});
+  for (int i = 0; i < 20; ++i) {
+    must(iam("PutUserPolicy", input));
+    EXPECT_TRUE(may(alice, "s3:GetObject")) << i;
+    must(iam("DeleteUserPolicy", input));
+    EXPECT_FALSE(may(alice, "s3:GetObject")) << i;
+  }
+  tasks.request_stop();
+  const Status done = tasks.wait();
+  EXPECT_TRUE(done.ok()) << done.error().message;
 }
 
 TEST_F(AuthorityTest, AKnownKeyCostsLessThanTwoMicroseconds) {
