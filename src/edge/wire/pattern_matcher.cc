@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <string>
 
 #include "edge/wire/pattern_compiler.h"
@@ -11,7 +12,8 @@ namespace {
 
 using State = PatternMatcher::State;
 using Program = PatternMatcher::Program;
-constexpr size_t kStatesMax = 20'000;
+constexpr size_t kStatesMax = 20'000;  // of one program
+constexpr size_t kLooksMax = 32;
 
 }  // namespace
 
@@ -35,7 +37,9 @@ bool CodePointSet::has(char32_t c) const {
 /// Thompson's construction, from the end to the front: each expression is compiled knowing what comes after it.
 class PatternCompiler {
  public:
-  explicit PatternCompiler(PatternMatcher& into) : into_(into) {}
+  /// The look-arounds that are compiled, by where they stand: a repeated one has many copies of the one state only.
+  using Looks = std::map<const PatternNode*, int32_t>;
+  PatternCompiler(PatternMatcher& into, Looks& looks) : into_(into), known_looks_(looks) {}
 
   std::optional<Program> program(const PatternNode& node, bool mirrored) {
     Program program;
@@ -52,7 +56,8 @@ class PatternCompiler {
     std::optional<PatternNode> node = PatternParser(pattern, matcher->sets_).parse();
     if (!node) return nullptr;
     note_single_set(*node, *matcher);
-    std::optional<Program> main = PatternCompiler(*matcher).program(*node, false);
+    Looks looks;
+    std::optional<Program> main = PatternCompiler(*matcher, looks).program(*node, false);
     if (!main) return nullptr;
     matcher->main_ = std::move(*main);
     return matcher;
@@ -130,17 +135,21 @@ class PatternCompiler {
   }
 
   int32_t look(const PatternNode& node, int32_t next) {
-    PatternCompiler inner(into_);
-    std::optional<Program> program = inner.program(node.parts[0], node.ahead);
-    if (!program) {
+    const auto known = known_looks_.find(&node);
+    if (known != known_looks_.end()) return state({State::Kind::kLook, known->second, next, -1});
+    std::optional<Program> program = PatternCompiler(into_, known_looks_).program(node.parts[0], node.ahead);
+    if (!program || into_.looks_.size() >= kLooksMax) {
       failed_ = true;
       return 0;
     }
+    const auto index = static_cast<int32_t>(into_.looks_.size());
     into_.looks_.push_back({std::move(*program), node.ahead, node.negated});
-    return state({State::Kind::kLook, static_cast<int32_t>(into_.looks_.size()) - 1, next, -1});
+    known_looks_.emplace(&node, index);
+    return state({State::Kind::kLook, index, next, -1});
   }
 
   PatternMatcher& into_;
+  Looks& known_looks_;
   Program current_;
   bool mirrored_ = false, failed_ = false;
 };

@@ -70,6 +70,11 @@ TEST(PatternMatcher, LooksAround) {
   EXPECT_FALSE(matches("(?!a(?!b))[a-z]+", "acc"));
 }
 
+TEST(PatternMatcher, ARepeatedLookAroundCostsNoMoreThanOne) {
+  EXPECT_TRUE(matches("(a(?!.*--)){1,900}", std::string(900, 'a')));
+  EXPECT_FALSE(matches("(a(?!.*--)|-){1,900}", std::string(800, 'a') + "--"));
+}
+
 TEST(PatternMatcher, RefusesWhatItDoesNotKnow) {
   for (const char* pattern : {"(a)\\1", "a++", "[a", "a)", "(a", "*a", "a{x}", "a{3,2}", "\\p{Foo}", "[a&&b]", "\\k<a>",
                               "a{99999}", "((a{1000}){1000}){1000}", "\\", "(?<name>a)", "[[a]b]"})
