@@ -12,8 +12,6 @@ namespace {
 using api::Value;
 using rows::Key;
 
-constexpr size_t kPlaintextMax = 4096;
-
 Error invalid_ciphertext() { return api::fault(ErrorCode::kInvalidArgument, "InvalidCiphertextException", ""); }
 Error validation(std::string message) {
   return api::fault(ErrorCode::kInvalidArgument, "ValidationException", std::move(message));
