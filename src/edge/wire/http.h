@@ -8,8 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/bytes.h"
-#include "base/context.h"
+#include "base/byte_source.h"
 
 namespace coffer::wire {
 
@@ -28,14 +27,7 @@ class Headers {
   std::vector<std::pair<std::string, std::string>> fields_;
 };
 
-/// A body that is read piece by piece. Not for several threads at once.
-class BodySource {
- public:
-  virtual ~BodySource() = default;
-  /// Up to out.size() bytes; 0 at the end. kUnavailable when the client went away, kDeadlineExceeded when it is too
-  /// slow.
-  virtual Result<size_t> read(const Context& context, MutableByteView out) = 0;
-};
+using BodySource = ByteSource;
 
 struct Request {
   std::string method;

@@ -3,11 +3,13 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/byte_source.h"
 #include "services/api/call.h"
 #include "services/api/value.h"
 
@@ -16,6 +18,9 @@ class Transaction;
 }
 namespace coffer::policy {
 class Document;
+}
+namespace coffer::iam {
+struct Identity;
 }
 
 namespace coffer::api {
@@ -39,6 +44,24 @@ struct AccessRequest {
   bool granted = false;
 };
 
+/// The streamed body of a request: what the model calls its payload, when that is not a part of the input Value.
+class RequestBody : public ByteSource {
+ public:
+  /// As the client announced it; it is an error of read() when it does not hold.
+  [[nodiscard]] virtual std::optional<uint64_t> size() const = 0;
+  /// Once read() gave 0: members of the input that the client sent behind the body ("ChecksumCRC32").
+  [[nodiscard]] virtual const Members& trailing_members() const = 0;
+};
+
+/// What an answer has besides the output Value.
+struct Reply {
+  std::unique_ptr<ByteSource> body;  // the output's streamed payload; lives on after the operation's transaction
+  uint64_t body_size = 0;
+  /// What the answer of a failure says besides code and message, by the name of the header or element
+  /// ("x-amz-delete-marker", "ActualObjectSize").
+  std::vector<std::pair<std::string, std::string>> error_headers, error_elements;
+};
+
 /// What an operation's handler works in: the call, its validated input, and a transaction. A handler of a changing
 /// action gets a writing transaction, committed together with the audit record after it returned; others get a reading
 /// one.
@@ -46,6 +69,10 @@ struct Operation {
   const Call& call;
   const Value& input;
   catalog::Transaction& transaction;
+  const iam::Identity* identity = nullptr;   // null: anonymous, or a service by itself
+  RequestBody* body = nullptr;               // null: the request has none
+  Reply* reply = nullptr;                    // null: the caller takes no body (a call between services)
+  std::shared_ptr<void> prepared = nullptr;  // what the action's prepare() made
 };
 
 struct Action {
@@ -57,6 +84,9 @@ struct Action {
   /// ARNs for the audit record, of what the call touched; null: the AccessRequests' resources.
   std::function<std::vector<std::string>(const Value& input, const Value& output)> resources = nullptr;
   bool anonymous = false;  // works without credentials
+  /// For work that takes longer than a transaction may, like reading a body: done once, after the decision and before
+  /// run(), which may be tried several times. Each statement of its transaction stands alone.
+  std::function<Result<std::shared_ptr<void>>(const Operation&)> prepare = nullptr;
 };
 
 /// Access of an action that has one action name on one resource computed from the call.
@@ -69,6 +99,9 @@ inline auto allow_on(std::string action, std::function<std::string(const Operati
     return std::vector<AccessRequest>{std::move(request)};
   };
 }
+
+/// How one service calls another for a user: the gate's run(). `call.via_service` names the calling service.
+using Invoke = std::function<Result<Value>(const Call& call, const iam::Identity* identity, const Value& input)>;
 
 /// A service as the gate sees it.
 struct ServiceTable {

@@ -96,7 +96,9 @@ class Transaction {
 /// A step of the schema, applied once, in order of `number`, in a transaction. Forward only; never changed once
 /// released.
 struct Migration {
-  int number = 0;         // unique over all services: catalog 1-99, iam 100-199, kms 200-299, audit 300-399
+  /// Unique over all services: catalog 1-99, iam 100-199, kms 200-299, audit 300-399, organizations 400-499,
+  /// s3 500-599.
+  int number = 0;
   std::string_view name;  // "iam: users and roles"
   std::string_view sql;   // statements separated by ';' at the end of a line
 };

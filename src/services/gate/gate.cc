@@ -33,6 +33,27 @@ class LazyRead final : public Transaction {
   std::unique_ptr<Transaction> begun_;
 };
 
+/// Each statement sees the newest state, and nothing is held in between.
+class SingleReads final : public Transaction {
+ public:
+  SingleReads(Database& database, const Context& context) : database_(database), context_(context) {}
+  Result<catalog::Rows> run(std::string_view sql, std::span<const catalog::Parameter> parameters) override {
+    COFFER_TRY(auto transaction, database_.begin(context_, Database::Mode::kRead));
+    return transaction->run(sql, parameters);
+  }
+  Status commit() override { return ok_status(); }
+  [[nodiscard]] bool writes() const override { return false; }
+
+ private:
+  Database& database_;
+  const Context& context_;
+};
+
+const iam::Identity& identity_or_nobody(const iam::Identity* identity) {
+  static const iam::Identity kNobody{{}, std::make_shared<const policy::PrincipalPolicies>(), {}, {}};
+  return identity ? *identity : kNobody;
+}
+
 /// The same failure without what an outsider must not learn. The full text goes into the audit record.
 Error internal_error(std::string message) { return Error{ErrorCode::kInternal, std::move(message), {}}; }
 
@@ -70,33 +91,51 @@ struct Gate::State {
     Result<api::Value> result = internal_error("not run");
     bool recorded = false;  // the record was committed with the effect
   };
+  /// What a call has that its action's attempts share.
+  struct Asked {
+    const api::Action& action;
+    const api::Call& call;
+    const iam::Identity* identity;
+    const api::Value& input;
+    api::RequestBody* body;
+    api::Reply* reply;
+    std::shared_ptr<void> prepared;
 
-  Attempt attempt(const api::Action& action, const api::Call& call, const iam::Identity* identity,
-                  const api::Value& input) {
-    Attempt a;
-    a.result = in_one_transaction(action, call, identity, input, a);
-    return a;
+    [[nodiscard]] api::Operation in(Transaction& transaction) const {
+      return {call, input, transaction, identity, body, reply, prepared};
+    }
+  };
+
+  Status decide(const Asked& asked, Transaction& transaction, Attempt& a) {
+    if (!asked.action.access) return ok_status();
+    COFFER_TRY(a.requests, asked.action.access(asked.in(transaction)));
+    if (a.requests.empty()) return ok_status();
+    return authority.authorize(transaction, asked.call, identity_or_nobody(asked.identity), a.requests);
   }
 
-  Result<api::Value> in_one_transaction(const api::Action& action, const api::Call& call, const iam::Identity* identity,
-                                        const api::Value& input, Attempt& a) {
+  /// Decision and preparation of an action that has one; its run() comes afterwards, decided already.
+  Status prepare(Asked& asked, Attempt& a) {
+    {
+      LazyRead transaction(database, asked.call.context);
+      COFFER_CHECK_OK(decide(asked, transaction, a));
+    }
+    SingleReads reads(database, asked.call.context);
+    COFFER_TRY(asked.prepared, asked.action.prepare(asked.in(reads)));
+    return ok_status();
+  }
+
+  Result<api::Value> in_one_transaction(const Asked& asked, Attempt& a) {
+    const api::Action& action = asked.action;
     std::unique_ptr<Transaction> transaction;
     if (action.changes) {
-      COFFER_TRY(transaction, database.begin(call.context, Database::Mode::kWrite));
+      COFFER_TRY(transaction, database.begin(asked.call.context, Database::Mode::kWrite));
     } else {
-      transaction = std::make_unique<LazyRead>(database, call.context);
+      transaction = std::make_unique<LazyRead>(database, asked.call.context);
     }
-    const api::Operation operation{call, input, *transaction};
-    if (action.access) {
-      COFFER_TRY(a.requests, action.access(operation));
-    }
-    if (!a.requests.empty()) {
-      static const iam::Identity kNobody{{}, std::make_shared<const policy::PrincipalPolicies>(), {}, {}};
-      COFFER_CHECK_OK(authority.authorize(*transaction, call, identity ? *identity : kNobody, a.requests));
-    }
-    COFFER_TRY(api::Value output, action.run(operation));
+    if (!action.prepare) COFFER_CHECK_OK(decide(asked, *transaction, a));
+    COFFER_TRY(api::Value output, action.run(asked.in(*transaction)));
     if (action.changes) {
-      for (const audit::Record& record : records_of(action, call, input, &output, nullptr, a.requests)) {
+      for (const audit::Record& record : records_of(action, asked.call, asked.input, &output, nullptr, a.requests)) {
         COFFER_CHECK_OK(audit.append(*transaction, record));
       }
       COFFER_CHECK_OK(transaction->commit());
@@ -169,19 +208,33 @@ const api::Action* Gate::find(std::string_view service, std::string_view operati
   return action == found->second.end() ? nullptr : &action->second;
 }
 
-Result<api::Value> Gate::run(const api::Call& call, const iam::Identity* identity, const api::Value& input) {
+Result<api::Value> Gate::run(const api::Call& call, const iam::Identity* identity, const api::Value& input,
+                             api::RequestBody* body, api::Reply* reply) {
   const api::Action* action = find(call.service, call.operation);
   COFFER_ASSERT(action);
   if (!identity && !action->anonymous && call.caller.kind != api::Caller::Kind::kService)
     return api::fault(ErrorCode::kUnauthenticated, "MissingAuthenticationToken", "Missing Authentication Token");
+  State::Asked asked{*action, call, identity, input, body, reply, nullptr};
   State::Attempt done;
-  for (int attempts = 1;; ++attempts) {
+  const auto guarded = [&](const std::function<void()>& step) {
     try {
-      done = state_->attempt(*action, call, identity, input);
+      step();
     } catch (const std::exception& thrown) {
-      done = {};
       done.result = internal_error(call.service + ":" + call.operation + ": " + thrown.what());
+      done.recorded = false;
     }
+  };
+  bool ready = true;
+  if (action->prepare) {
+    ready = false;
+    guarded([&] {
+      Status prepared = state_->prepare(asked, done);
+      ready = prepared.ok();
+      if (!ready) done.result = std::move(prepared).error();
+    });
+  }
+  for (int attempts = 1; ready; ++attempts) {
+    guarded([&] { done.result = state_->in_one_transaction(asked, done); });
     // A conflict without a name is the database's: somebody else wrote first, and nothing of ours happened.
     if (done.result.ok() || done.result.code() != ErrorCode::kConflict || !done.result.error().name.empty()) break;
     if (attempts == kAttemptsMax) break;

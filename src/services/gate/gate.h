@@ -28,7 +28,9 @@ class Gate {
   /// Runs a call whose caller has been authenticated and whose input has been validated. `identity` null: anonymous.
   /// A conflict with another writer is tried again here; everything else is answered. What the handler throws becomes
   /// kInternal.
-  Result<api::Value> run(const api::Call& call, const iam::Identity* identity, const api::Value& input);
+  /// `body` and `reply` carry what streams, for the operations that have it.
+  Result<api::Value> run(const api::Call& call, const iam::Identity* identity, const api::Value& input,
+                         api::RequestBody* body = nullptr, api::Reply* reply = nullptr);
 
   /// The audit record of a request that never became a call (bad signature, malformed input).
   void record_refusal(const api::Call& call, const Error& error);

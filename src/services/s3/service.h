@@ -1,0 +1,42 @@
+// S3: buckets and objects, encrypted, versioned, locked, expired and replicated. API version 2006-03-01.
+#pragma once
+#include <chrono>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/entropy.h"
+#include "base/secret.h"
+#include "engine/store/object_store.h"
+#include "services/api/action.h"
+#include "services/catalog/database.h"
+#include "services/iam/authority.h"
+
+namespace coffer::s3 {
+
+struct Options {
+  std::vector<std::string> regions;  // of this installation; the first is the default
+  uint64_t block_size_bytes = uint64_t{8} << 20;
+  uint64_t inline_size_max_bytes = 16 * 1024;  // objects up to this lie in the catalog
+};
+
+class Service {
+ public:
+  virtual ~Service() = default;
+  virtual api::ServiceTable actions() = 0;
+  /// What is due at `now`: lifecycle, bytes that nobody refers to, the scrub, replication. Called by the daemon's
+  /// loop; idempotent.
+  virtual Status run_due(const Context& context, WallTime now) = 0;
+};
+
+/// `store`: where the bytes of objects lie. `sealing_root`: 64 bytes, the installation's root. `invoke`: the gate, for
+/// KMS. Everything borrowed outlives the service.
+std::unique_ptr<Service> open_service(catalog::Database& database, iam::Authority& authority, store::ObjectStore& store,
+                                      api::Invoke invoke, Secret sealing_root, Clock& clock, Entropy& entropy,
+                                      Options options);
+
+std::span<const catalog::Migration> migrations();  // numbers 500-599
+
+}  // namespace coffer::s3
