@@ -5,6 +5,8 @@
 
 #include "base/clock.h"
 #include "base/entropy.h"
+#include "engine/crypto/checksum.h"
+#include "engine/crypto/crc_reflected.h"
 #include "engine/crypto/digest.h"
 #include "engine/crypto/fingerprint.h"
 #include "engine/crypto/sealed_object.h"
@@ -83,4 +85,14 @@ int main() {
   measure("crc32c_combine, same length", 0, [&] { sink = crc32c_combine(sink, 17, 8192); });
   uint64_t changing = 1;
   measure("crc32c_combine, changing length", 0, [&] { sink = crc32c_combine(sink, 17, changing += 8191); });
+  volatile uint64_t wide_sink = 0;
+  measure("crc32 portable 128 KiB", group.size(), [&] { sink = crc32_portable(group); });
+  measure("crc64nvme portable 128 KiB", group.size(), [&] { wide_sink = crc64_nvme_portable(group); });
+  measure("crc64nvme combine", 0, [&] { wide_sink = crc64_nvme_combine(wide_sink, 17, changing += 8191); });
+  for (ChecksumKind kind : {ChecksumKind::kCrc32, ChecksumKind::kCrc32c, ChecksumKind::kCrc64Nvme, ChecksumKind::kSha1,
+                            ChecksumKind::kSha256, ChecksumKind::kSha512, ChecksumKind::kMd5, ChecksumKind::kXxHash64,
+                            ChecksumKind::kXxHash3, ChecksumKind::kXxHash128}) {
+    const std::string name = "checksum " + std::string(name_of(kind)) + " 128 KiB";
+    measure(name.c_str(), group.size(), [&] { (void)checksum_of(kind, group); });
+  }
 }
