@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/byte_source.h"
+#include "engine/sigv4/percent.h"
 
 namespace coffer::wire {
 
@@ -56,11 +57,8 @@ struct Response {
 /// Called on a task of the bounded pool. What it throws becomes a 500 without detail.
 using Handler = std::function<Response(const Context&, Request&)>;
 
-/// Decodes %XX; nullopt for an escape that is none. `plus_is_space` for forms.
-std::optional<std::string> percent_decode(std::string_view text, bool plus_is_space = false);
-/// RFC 3986 unreserved characters stay; `keep_slash` for paths.
-std::string percent_encode(std::string_view text, bool keep_slash = false);
-/// name=value pairs of a query string or form, decoded, in order; nullopt when an escape is broken.
-std::optional<std::vector<std::pair<std::string, std::string>>> parse_query(std::string_view query, bool plus_is_space);
+using sigv4::parse_query;
+using sigv4::percent_decode;
+using sigv4::percent_encode;
 
 }  // namespace coffer::wire

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "edge/wire/sigv4_canonical.h"
-#include "edge/wire/sigv4_keys.h"
 #include "engine/crypto/digest.h"
 #include "services/api/fault.h"
 
@@ -41,13 +40,17 @@ Status check_signed_headers(const Request& request, const SignatureClaim& claim)
   return denied("There were headers present in the request which were not signed");
 }
 
+sigv4::Scope scope_of(const SignatureClaim& claim) {
+  return {.timestamp = claim.timestamp, .date = claim.date, .region = claim.region, .service = claim.service};
+}
+
 }  // namespace
 
 Result<std::string> canonical_request(const Request& request, const SignatureClaim& claim,
                                       std::string_view payload_sha256_hex) {
   auto text = canonical_text({.method = request.method,
                               .target = request.target,
-                              .headers = request.headers,
+                              .headers = request.headers.fields(),
                               .signed_headers = claim.signed_headers,
                               .payload_hash = payload_sha256_hex,
                               .path = path_rule(claim.service)});
@@ -56,9 +59,7 @@ Result<std::string> canonical_request(const Request& request, const SignatureCla
 }
 
 std::string string_to_sign(const SignatureClaim& claim, std::string_view canonical_request) {
-  std::string out = "AWS4-HMAC-SHA256\n" + claim.timestamp + '\n';
-  out.append(claim.date).append("/").append(claim.region).append("/").append(claim.service).append("/aws4_request\n");
-  return out + to_hex(crypto::sha256(as_bytes(canonical_request)));
+  return sigv4::string_to_sign(scope_of(claim), canonical_request);
 }
 
 Status verify_signature(const Request& request, const SignatureClaim& claim, ByteView secret_access_key,
@@ -66,9 +67,7 @@ Status verify_signature(const Request& request, const SignatureClaim& claim, Byt
   COFFER_CHECK_OK(check_time(claim, now));
   COFFER_CHECK_OK(check_signed_headers(request, claim));
   COFFER_TRY(const std::string canonical, canonical_request(request, claim, payload_sha256_hex));
-  const SigningKey key =
-      signing_keys().get(secret_access_key, {.date = claim.date, .region = claim.region, .service = claim.service});
-  const std::string signature = to_hex(key->of(as_bytes(string_to_sign(claim, canonical))));
+  const std::string signature = sigv4::signature(secret_access_key, scope_of(claim), canonical);
   if (crypto::equal_constant_time(as_bytes(signature), as_bytes(claim.signature))) return ok_status();
   return api::fault(ErrorCode::kUnauthenticated, "SignatureDoesNotMatch",
                     "The request signature we calculated does not match the signature you provided. Check your key and "

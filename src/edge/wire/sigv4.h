@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/secret.h"
 #include "edge/wire/http.h"
+#include "engine/sigv4/sign.h"
 
 namespace coffer::wire {
 
@@ -45,11 +46,7 @@ Result<std::string> canonical_request(const Request& request, const SignatureCla
                                       std::string_view payload_sha256_hex);
 std::string string_to_sign(const SignatureClaim& claim, std::string_view canonical_request);
 
-struct SigningKeys {
-  std::string access_key_id;
-  const Secret& secret_access_key;
-  std::string session_token;
-};
+using sigv4::SigningKeys;
 /// Adds X-Amz-Date, X-Amz-Security-Token, for S3 X-Amz-Content-Sha256, and Authorization to `request` (host must be
 /// set). Signs host, content-type, x-amz-* and what `also_sign` names.
 void sign_request(Request& request, const SigningKeys& keys, std::string_view region, std::string_view service,

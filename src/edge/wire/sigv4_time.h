@@ -1,17 +1,11 @@
-// The two spellings of a moment that signed requests carry.
+// The two spellings of a moment that signed requests carry, as this folder calls them.
 #pragma once
-#include <optional>
-#include <string>
-#include <string_view>
-
-#include "base/clock.h"
+#include "engine/sigv4/time.h"
 
 namespace coffer::wire {
 
-/// YYYYMMDDTHHMMSSZ.
-std::string format_signing_time(WallTime time);
-std::optional<WallTime> parse_signing_time(std::string_view text);
-/// "Fri, 24 May 2013 00:00:00 GMT". The weekday is not compared with the date.
-std::optional<WallTime> parse_http_date(std::string_view text);
+using sigv4::format_signing_time;
+using sigv4::parse_http_date;
+using sigv4::parse_signing_time;
 
 }  // namespace coffer::wire

@@ -1,10 +1,10 @@
-#include "edge/wire/sigv4_time.h"
+#include "engine/sigv4/time.h"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 
-namespace coffer::wire {
+namespace coffer::sigv4 {
 namespace {
 
 /// -1 unless all of `text` is digits.
@@ -53,4 +53,4 @@ std::optional<WallTime> parse_http_date(std::string_view text) {
                 digits(text.substr(17, 2)), digits(text.substr(20, 2)), digits(text.substr(23, 2)));
 }
 
-}  // namespace coffer::wire
+}  // namespace coffer::sigv4

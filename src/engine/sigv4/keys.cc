@@ -1,10 +1,10 @@
-#include "edge/wire/sigv4_keys.h"
+#include "engine/sigv4/keys.h"
 
 #include <utility>
 
 #include "base/secret.h"
 
-namespace coffer::wire {
+namespace coffer::sigv4 {
 namespace {
 
 constexpr size_t kProcessKeysMax = 2048;
@@ -80,4 +80,4 @@ SigningKeyCache& signing_keys() {
   return cache;
 }
 
-}  // namespace coffer::wire
+}  // namespace coffer::sigv4

@@ -1,9 +1,9 @@
-#include "edge/wire/sigv4_canonical.h"
+#include "engine/sigv4/canonical.h"
 
 #include <algorithm>
 #include <utility>
 
-namespace coffer::wire {
+namespace coffer::sigv4 {
 namespace {
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
@@ -77,11 +77,11 @@ void append_header_value(std::string& out, std::string_view value) {
 }
 
 /// A header that is absent counts as empty: the signature then does not match.
-void append_headers(std::string& out, const Headers& headers, const std::vector<std::string>& names) {
+void append_headers(std::string& out, const HeaderFields& headers, const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     out.append(name).append(":");
     bool first = true;
-    for (const auto& [field, value] : headers.fields()) {
+    for (const auto& [field, value] : headers) {
       if (!same_name(field, name)) continue;
       if (!std::exchange(first, false)) out += ',';
       append_header_value(out, value);
@@ -130,4 +130,4 @@ std::optional<std::string> canonical_text(const CanonicalParts& parts) {
   return out;
 }
 
-}  // namespace coffer::wire
+}  // namespace coffer::sigv4
