@@ -51,6 +51,8 @@ class RequestBody : public ByteSource {
   [[nodiscard]] virtual std::optional<uint64_t> size() const = 0;
   /// Once read() gave 0: members of the input that the client sent behind the body ("ChecksumCRC32").
   [[nodiscard]] virtual const Members& trailing_members() const = 0;
+  /// It is the file of a browser's form (POST Object).
+  [[nodiscard]] virtual bool is_form() const { return false; }
 };
 
 /// What an answer has besides the output Value.

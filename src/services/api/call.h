@@ -29,6 +29,13 @@ struct Caller {
   bool service_linked = false;               // organization policies do not bind service-linked roles
 };
 
+/// How a request proved who sent it, as condition keys of S3 tell it.
+struct Signature {
+  std::string auth_type;       // "REST-HEADER", "REST-QUERY-STRING", "POST"
+  WallTime time;               // when it was signed
+  std::string content_sha256;  // x-amz-content-sha256 as it was signed
+};
+
 /// One API call. Made by edge/wire for a request, and by a service that calls another for a user.
 struct Call {
   Context context;  // deadline and stop of the request
@@ -39,6 +46,7 @@ struct Call {
   std::string request_id;  // a UUID
   std::string source_ip, user_agent;
   bool secure_transport = false;
+  std::optional<Signature> signature;  // of requests to S3 that are signed
   WallTime time;
   /// The service that calls on the caller's behalf ("s3.amazonaws.com"); empty for a direct call. Never from a header.
   std::string via_service;

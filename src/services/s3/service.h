@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -29,6 +30,9 @@ class Service {
   /// What is due at `now`: lifecycle, bytes that nobody refers to, the scrub, replication. Called by the daemon's
   /// loop; idempotent.
   virtual Status run_due(const Context& context, WallTime now) = 0;
+  /// The CORSConfiguration of a bucket, which the edge needs before it knows any operation; null when it has none, or
+  /// when there is no such bucket.
+  virtual Result<api::Value> cors_of(const Context& context, std::string_view bucket) = 0;
 };
 
 /// `store`: where the bytes of objects lie. `sealing_root`: 64 bytes, the installation's root. `invoke`: the gate, for
