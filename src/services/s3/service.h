@@ -23,13 +23,30 @@ struct Options {
   uint64_t inline_size_max_bytes = 16 * 1024;  // objects up to this lie in the catalog
 };
 
+/// Where the bucket is that a replica goes to: here, in a peer installation, in another S3 server.
+class ReplicaDestinations {
+ public:
+  virtual ~ReplicaDestinations() = default;
+  /// Runs an operation of the destination (ReplicateObject, ReplicateMetadata; `call.operation`) on the input's Bucket
+  /// for a role of this installation. `account`: the owner that the rule names; empty: it names none. kUnavailable and
+  /// kDeadlineExceeded say that it is away; other errors are its answer.
+  virtual Result<api::Value> call(const api::Call& call, const iam::Identity& identity, std::string_view account,
+                                  const api::Value& input, api::RequestBody* body) = 0;
+};
+
 class Service {
  public:
   virtual ~Service() = default;
   virtual api::ServiceTable actions() = 0;
-  /// What is due at `now`: lifecycle, bytes that nobody refers to, the scrub, replication. Called by the daemon's
+  /// What is due at `now`: lifecycle, bytes that nobody refers to, the scrub. Called by the daemon's
   /// loop; idempotent.
   virtual Status run_due(const Context& context, WallTime now) = 0;
+  /// Carries out what replication has queued and is due; how many entries it looked at. Called by the daemon again and
+  /// again, at once after it found something.
+  virtual Result<int64_t> replicate(const Context& context, WallTime now, ReplicaDestinations& destinations) {
+    static_cast<void>(context), static_cast<void>(now), static_cast<void>(destinations);
+    return 0;
+  }
   /// The CORSConfiguration of a bucket, which the edge needs before it knows any operation; null when it has none, or
   /// when there is no such bucket.
   virtual Result<api::Value> cors_of(const Context& context, std::string_view bucket) = 0;

@@ -1,0 +1,33 @@
+// Replication: what a change of a bucket puts into the queue, and the worker that carries it out. The role of the
+// configuration is assumed for every entry; its policies, the bucket policies of both sides and both key policies
+// decide. A destination that is away delays; a refusal makes the object FAILED.
+#pragma once
+#include <memory>
+
+#include "services/s3/operations.h"
+#include "services/s3/replication_queue.h"
+
+namespace coffer::s3 {
+
+/// In the transaction of a change: queues what the bucket's rules want, and sets version.replication (also in its row).
+Status queue_replication(const Request& r, const BucketView& bucket, rows::Version& version, ReplicaWork work);
+
+/// The operations that a destination bucket is asked for; not part of S3's model, so no client reaches them.
+inline constexpr std::string_view kReplicateObject = "ReplicateObject", kReplicateMetadata = "ReplicateMetadata";
+Result<std::vector<api::AccessRequest>> access_to_replicate(const Request& r);
+Result<std::shared_ptr<void>> prepare_replica(const Request& r);
+Result<api::Value> replicate_object(const Request& r);
+Result<api::Value> replicate_metadata(const Request& r);
+
+/// Works through the queue. One of all daemons on a catalog does, by a lease.
+class Replicator {
+ public:
+  virtual ~Replicator() = default;
+  /// Carries out entries that are due; how many were done, dropped or postponed. 0: there is nothing to do now.
+  virtual Result<int64_t> run_due(const Context& context, WallTime now) = 0;
+};
+/// Everything borrowed outlives it.
+std::unique_ptr<Replicator> make_replicator(const Setting& setting, catalog::Database& database,
+                                            ReplicaDestinations& destinations);
+
+}  // namespace coffer::s3
