@@ -23,12 +23,15 @@ class BucketCache {
   virtual ~BucketCache() = default;
   /// Null: there is none of this name.
   virtual Result<std::shared_ptr<const BucketView>> find(catalog::Transaction& t, std::string_view name) = 0;
+  /// In the transaction of a change of a bucket or of its settings.
+  virtual Status changed(catalog::Transaction& t) = 0;
 };
-std::unique_ptr<BucketCache> make_bucket_cache();
-/// In the transaction of a change of a bucket or of its settings.
-Status bump_buckets(catalog::Transaction& t);
+/// `shared`: others write to the catalog too; what they change is seen within half a second, and at once by whoever
+/// writes.
+std::unique_ptr<BucketCache> make_bucket_cache(Clock& clock, bool shared);
 
 struct Setting {
+  catalog::Database& database;  // for what needs one view of several rows outside a transaction
   iam::Authority& authority;
   ObjectData& data;
   Encryptor& encryptor;
@@ -56,11 +59,29 @@ using Run = Result<api::Value> (*)(const Request&);
 using Access = Result<std::vector<api::AccessRequest>> (*)(const Request&);
 using Prepare = Result<std::shared_ptr<void>> (*)(const Request&);
 
+/// A line of the table of operations.
+struct Entry {
+  const char* operation;
+  bool changes;
+  Access access;
+  Run run;
+  Prepare prepare = nullptr;
+};
+/// The operations on buckets, their settings, listings, tags and locks (bucket_entries.cc), and on objects
+/// (object_entries.cc).
+std::span<const Entry> bucket_entries();
+std::span<const Entry> object_entries();
+
 // ---- bucket_cache.cc, access.cc
 
 /// The bucket of the input's member `Bucket`: "NoSuchBucket"; ExpectedBucketOwner is checked ("AccessDenied"), and the
 /// Region ("PermanentRedirect").
 Result<std::shared_ptr<const BucketView>> bucket_of(const Request& r, std::string_view member = "Bucket");
+/// The same for a bucket that is named otherwise (a copy's source); an empty `expected_owner` is not checked.
+Result<std::shared_ptr<const BucketView>> bucket_named(const Request& r, std::string_view name,
+                                                       std::string_view expected_owner);
+/// An account as `Owner`: its canonical user id.
+api::Value owner_value(std::string_view account);
 /// A decision on a bucket (key empty) or an object, with bucket policy, public access block and the condition keys of
 /// the request (s3:prefix, s3:x-amz-server-side-encryption, s3:ExistingObjectTag/...).
 api::AccessRequest access_to(const Request& r, const BucketView& bucket, std::string action, std::string_view key = {},

@@ -98,7 +98,7 @@ Result<std::optional<Version>> next_latest(catalog::Transaction& t, int64_t buck
                                            int64_t sequence);
 /// Takes the next sequence. Does not touch other versions.
 Status insert_version(catalog::Transaction& t, Version& version);
-/// All columns but the identity.
+/// All columns but the identity and the layout, which never changes.
 Status update_version(catalog::Transaction& t, const Version& version);
 Status set_latest(catalog::Transaction& t, const Version& version, bool latest,
                   std::optional<WallTime> noncurrent_since);
@@ -129,8 +129,8 @@ struct Discarded {
 };
 Result<std::vector<Discarded>> discarded_before(catalog::Transaction& t, WallTime before, int64_t limit);
 Status forget_discarded(catalog::Transaction& t, const PieceId& id);
-/// Does any version, part or discarded row name it? By the table of references that insert_version(), insert_part() and
-/// their counterparts keep.
+/// Does any version, part or discarded row name this piece, whose blocks are in the store? By the table of references
+/// that insert_version(), put_part() and their counterparts keep.
 Result<bool> piece_is_known(catalog::Transaction& t, const PieceId& id);
 
 // uploads
@@ -143,5 +143,19 @@ Status delete_upload(catalog::Transaction& t, std::string_view upload_id);
 /// Replaces a part of the same number and gives the one that was there.
 Result<std::optional<Part>> put_part(catalog::Transaction& t, const Part& part);
 Result<std::vector<Part>> list_parts(catalog::Transaction& t, std::string_view upload_id, int32_t after, int64_t limit);
+Result<std::optional<Part>> find_part(catalog::Transaction& t, std::string_view upload_id, int32_t number);
+
+/// The answer of a completed upload, kept a while for a client that asks again.
+struct Completed {
+  std::string upload_id;
+  int64_t bucket_id = 0;
+  std::string key;
+  std::string parts;  // what identifies the list of parts that was completed
+  api::Value output;
+  WallTime at;
+};
+Status insert_completed(catalog::Transaction& t, const Completed& completed);
+Result<std::optional<Completed>> find_completed(catalog::Transaction& t, std::string_view upload_id);
+Status forget_completed_before(catalog::Transaction& t, WallTime before);
 
 }  // namespace coffer::s3::rows
