@@ -142,6 +142,16 @@ Pattern::Answer Pattern::match(std::string_view text, const RequestContext& cont
   return match_section(sections_[0], text, context);
 }
 
+bool Pattern::is_fixed() const {
+  if (matches_all_) return false;
+  for (const Section& section : sections_) {
+    for (const Piece& piece : section.pieces) {
+      if (piece.wildcard || piece.variable) return false;
+    }
+  }
+  return true;
+}
+
 std::vector<Variable> Pattern::variables() const {
   std::vector<Variable> all;
   for (const Section& section : sections_) {

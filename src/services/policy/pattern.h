@@ -40,6 +40,8 @@ class Pattern {
     return match(text, context) == Answer::kYes;
   }
   [[nodiscard]] std::vector<Variable> variables() const;
+  /// No wildcard and no variable: it stands for one text.
+  [[nodiscard]] bool is_fixed() const;
   /// A variable stands before the fifth colon.
   [[nodiscard]] bool has_early_variable() const { return early_variable_; }
 
