@@ -72,7 +72,8 @@ class RunningDaemon final : public Daemon {
                                            wire::Front::Options{.regions = config_.regions,
                                                                 .version = COFFER_VERSION,
                                                                 .ready = [this] { return check_ready(); },
-                                                                .metrics = [this] { return metrics(); }});
+                                                                .metrics = [this] { return metrics(); },
+                                                                .log = world_.log});
     wire::Server::Options options;
     options.host = config_.host;
     options.port = config_.port;
@@ -81,6 +82,7 @@ class RunningDaemon final : public Daemon {
     options.plain_http_anywhere = config_.plain_http_anywhere;
     options.tasks_max = static_cast<size_t>(config_.tasks);
     options.connections_max = static_cast<size_t>(config_.connections);
+    options.on_failure = [this](std::string_view text) { world_.log("error", "server: " + std::string(text)); };
     COFFER_TRY(server_, wire::Server::start(options, [this](const Context& context, wire::Request& request) {
                  return front_->handle(context, request);
                }));

@@ -7,6 +7,7 @@
 
 #include "edge/wire/model.h"
 #include "edge/wire/protocol.h"
+#include "edge/wire/server_answer.h"
 #include "edge/wire/sigv4.h"
 #include "engine/crypto/digest.h"
 #include "services/api/fault.h"
@@ -81,6 +82,16 @@ const ServiceModel* find_by_signing_name(std::string_view name) {
   return nullptr;
 }
 
+/// For the log: one line, of a bounded length.
+std::string loggable(std::string_view text) {
+  constexpr size_t kSizeMax = 1000;
+  std::string line(text.substr(0, kSizeMax));
+  for (char& c : line) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
+  }
+  return line + (text.size() > kSizeMax ? "..." : "");
+}
+
 Response plain(int status, std::string body) {
   Response response;
   response.status = status;
@@ -104,9 +115,34 @@ struct Front::State {
     Route route;
     api::Call call;
     bool authenticated = false;
+    std::string_view doing = "reading the request";
   };
 
   Result<Response> answer(const Context& context, Request& request, Progress& at) {
+    try {
+      COFFER_TRY(Response response, try_to_answer(context, request, at));
+      if (!is_sendable(response)) return Error{ErrorCode::kInternal, "its header fields cannot be sent", {}};
+      return response;
+    } catch (const std::exception& thrown) {
+      return Error{ErrorCode::kInternal, thrown.what(), {}};
+    } catch (...) {
+      return Error{ErrorCode::kInternal, "what was thrown says nothing", {}};
+    }
+  }
+
+  /// Without the caller, the input and the headers: what is secret among them nobody knows here.
+  void log_failure(const Progress& at, const Error& error) const {
+    if (!options.log) return;
+    std::string text = "request " + at.call.request_id + ": ";
+    text.append(at.service ? at.service->id : "unknown service").append(" ");
+    text.append(at.route.operation ? at.route.operation->name : "unknown operation");
+    text.append(", while ").append(at.doing).append(": ").append(loggable(error.message));
+    const bool elsewhere = error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kDeadlineExceeded ||
+                           error.code == ErrorCode::kCancelled || error.code == ErrorCode::kThrottled;
+    options.log(elsewhere ? "warning" : "error", text);
+  }
+
+  Result<Response> try_to_answer(const Context& context, Request& request, Progress& at) {
     at.call.context = context;
     at.call.time = clock.wall();
     at.call.source_ip = request.remote_ip;
@@ -134,8 +170,10 @@ struct Front::State {
     }
     std::shared_ptr<const iam::Identity> identity;
     if (claim) {
+      at.doing = "checking the signature";
       COFFER_TRY(identity, authenticate(context, request, *claim, at));
     }
+    at.doing = "finding the operation";
     COFFER_TRY(at.route, find_route(*at.service, request));
     at.call.operation = std::string(at.route.operation->name);
     const api::Action* action = gate.find(at.call.service, at.call.operation);
@@ -147,9 +185,12 @@ struct Front::State {
     }
     if (!identity && !action->anonymous)
       return api::fault(ErrorCode::kUnauthenticated, "MissingAuthenticationToken", "Missing Authentication Token");
+    at.doing = "reading the input";
     COFFER_TRY(api::Value input, decode_input(at.route, request));
     COFFER_CHECK_OK(validate(*at.service, *at.route.operation, input));
+    at.doing = "running it";
     COFFER_TRY(api::Value output, gate.run(at.call, identity.get(), input));
+    at.doing = action->changes ? "encoding the answer, after its effect" : "encoding the answer";
     return encode_output(at.route, output, at.call.request_id);
   }
 
@@ -220,6 +261,7 @@ Response Front::handle(const Context& context, Request& request) {
   }
   Response response = encode_error(at.service, at.route.operation, answer.error(), at.call.request_id);
   state.metrics.count(service, operation, std::to_string(response.status), seconds);
+  if (response.status >= 500) state.log_failure(at, answer.error());
   if (!at.authenticated && answer.error().code == ErrorCode::kUnauthenticated)
     state.metrics.count_refusal(answer.error().name.empty() ? "Unauthenticated" : answer.error().name);
   return response;

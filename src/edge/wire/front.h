@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -21,11 +22,14 @@ class Front {
     std::string version;                   // for coffer_build_info
     std::function<Status()> ready;         // what /readyz asks; null: always ready
     std::function<std::string()> metrics;  // more lines for /metrics; may be null
+    /// Told of every request that is answered with a 5xx: "error" for failures of ours, whose callers learn no more
+    /// than the request's id, "warning" for the others. May be null.
+    std::function<void(std::string_view level, std::string_view text)> log = nullptr;
   };
   /// All borrowed things outlive the front.
   Front(gate::Gate& gate, iam::Authority& authority, Clock& clock, Entropy& entropy, Options options);
   ~Front();
-  /// Safe from many threads.
+  /// Safe from many threads. What is thrown below is answered as the service's internal failure.
   Response handle(const Context& context, Request& request);
 
  private:

@@ -69,9 +69,15 @@ class AsioServer final : public Server {
     asio::co_spawn(first_io(), accept(), asio::detached);
     asio::co_spawn(first_io(), cut_late(), asio::detached);
     for (auto& thread : io_threads_)
-      threads_.spawn([io = &thread->io] {
-        io->run();
-        return ok_status();
+      threads_.spawn([this, io = &thread->io] {
+        for (;;) {
+          try {
+            io->run();
+            return ok_status();
+          } catch (...) {  // of one step of one connection; the others are still to be served
+            shared_.tell_failure("a step of a connection failed");
+          }
+        }
       });
     return ok_status();
   }
@@ -136,26 +142,44 @@ class AsioServer final : public Server {
     return tls_;
   }
 
+  /// Until draining: a step that throws drops its connection, and the loop goes on.
   asio::awaitable<void> accept() {
     for (size_t next = 0; !shared_.draining; next = (next + 1) % io_threads_.size()) {
-      asio::io_context& io = io_threads_[next]->io;
-      error_code failed;
-      tcp::socket socket(io);
-      co_await acceptor_.async_accept(socket, asio::redirect_error(asio::use_awaitable, failed));
-      if (shared_.draining) co_return;
-      if (failed) {
-        asio::steady_timer pause(first_io(), kAcceptPause);
-        co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, failed));
-        continue;
+      bool pauses = false;
+      try {
+        const bool accepted = co_await accept_one(io_threads_[next]->io);
+        pauses = !accepted;
+      } catch (...) {
+        shared_.tell_failure("a connection was dropped");
+        // Not by a timer, which takes memory that there may not be.
+        shared_.clock.sleep_for(milliseconds(1));
       }
-      socket.set_option(tcp::no_delay(true), failed);
-      if (shared_.connections.size() >= shared_.options.connections_max) {
-        refuse(socket);
-        continue;
+      if (!pauses || shared_.draining) continue;
+      try {
+        error_code ignored;
+        accept_pause_.expires_after(kAcceptPause);
+        co_await accept_pause_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+      } catch (...) {
+        shared_.clock.sleep_for(milliseconds(1));
       }
+    }
+  }
+
+  /// False when the next attempt had better wait.
+  asio::awaitable<bool> accept_one(asio::io_context& io) {
+    error_code failed;
+    tcp::socket socket(io);
+    co_await acceptor_.async_accept(socket, asio::redirect_error(asio::use_awaitable, failed));
+    if (shared_.draining) co_return true;
+    if (failed) co_return false;
+    socket.set_option(tcp::no_delay(true), failed);
+    if (shared_.connections.size() >= shared_.options.connections_max) {
+      refuse(socket);
+    } else {
       asio::co_spawn(io, run_connection(std::make_unique<Connection>(shared_, std::move(socket), tls())),
                      asio::detached);
     }
+    co_return true;
   }
 
   /// One connection too many: told so when it can be told in one breath.
@@ -174,9 +198,13 @@ class AsioServer final : public Server {
     const milliseconds shortest = std::min({options.header_timeout, options.idle_timeout, options.body_stall_timeout});
     const milliseconds interval = std::clamp(shortest / 8, milliseconds(5), milliseconds(500));
     while (!shared_.draining || shared_.connections.size() > 0) {
-      error_code ignored;
-      tick_.expires_after(interval);
-      co_await tick_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+      try {
+        error_code ignored;
+        tick_.expires_after(interval);
+        co_await tick_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+      } catch (...) {
+        shared_.clock.sleep_for(milliseconds(1));
+      }
       const MonoTime now = shared_.clock.mono();
       shared_.connections.for_each([now](Connection& connection) { connection.cut_if_late(now); });
     }
@@ -185,7 +213,7 @@ class AsioServer final : public Server {
   ServerShared shared_;
   std::vector<std::unique_ptr<IoThread>> io_threads_ = make_io_threads();
   tcp::acceptor acceptor_{first_io()};
-  asio::steady_timer tick_{first_io()};
+  asio::steady_timer tick_{first_io()}, accept_pause_{first_io()};
   uint16_t port_ = 0;
   std::mutex mutex_;
   std::shared_ptr<const TlsContext> tls_;

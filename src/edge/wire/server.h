@@ -1,8 +1,10 @@
 // The HTTP server: sockets, TLS, framing, limits, timeouts. Boost.Beast lives in server*.cc alone.
 #pragma once
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/context.h"
 #include "base/result.h"
@@ -30,6 +32,9 @@ class Server {
     size_t small_body_size_bytes = 1 << 20;  // larger ones are streamed to the handler
     std::chrono::milliseconds header_timeout = std::chrono::seconds(30), idle_timeout = std::chrono::seconds(75),
                               body_stall_timeout = std::chrono::seconds(30);
+    /// Told what the server could not do for a reason that no client has caused: a handler threw, no memory was left
+    /// for a connection. Called from its threads, with nothing of the request but its method; may be null.
+    std::function<void(std::string_view text)> on_failure = nullptr;
   };
   /// Listens when it returns. kInvalidArgument for a bad address or certificate, kUnavailable for a taken port.
   static Result<std::unique_ptr<Server>> start(const Options& options, Handler handler);

@@ -81,15 +81,21 @@ std::string_view http_date(WallTime now) {
 
 bool is_bodiless(int status) { return status == 204 || status == 304 || status < 200; }
 
+bool is_sendable(const Response& response) {
+  const auto& fields = response.headers.fields();
+  return response.status >= 200 && response.status <= 599 &&
+         std::all_of(fields.begin(), fields.end(),
+                     [](const auto& field) { return is_name(field.first) && is_value(field.second); });
+}
+
 std::optional<std::string> answer_head(const Response& response, const AnswerHead& head) {
   using Kind = AnswerFraming::Kind;
-  if (response.status < 200 || response.status > 599) return std::nullopt;
+  if (!is_sendable(response)) return std::nullopt;
   std::string out = "HTTP/1.1 ";
   out.reserve(512);
   out.append(std::to_string(response.status)).append(" ").append(reason_of(response.status)).append("\r\n");
   bool has_date = false, has_server = false;
   for (const auto& [name, value] : response.headers.fields()) {
-    if (!is_name(name) || !is_value(value)) return std::nullopt;
     // A HEAD or 304 without body may tell the length that GET would have had.
     if (same_name(name, "content-length") && head.framing.kind != Kind::kNone) continue;
     if (same_name(name, "transfer-encoding") || same_name(name, "connection")) continue;
@@ -118,13 +124,13 @@ Response refusal_response(const Refusal& refusal) {
   return response;
 }
 
-std::string refusal_answer(const Refusal& refusal, const AnswerHead& head) {
+std::string refusal_answer(const Refusal& refusal, const AnswerHead& head, bool is_head) {
   const Response response = refusal_response(refusal);
   AnswerHead with_length = head;
   with_length.framing = {AnswerFraming::Kind::kLength, response.body.size()};
   std::optional<std::string> out = answer_head(response, with_length);
   COFFER_ASSERT(out.has_value());
-  return *out + response.body;
+  return is_head ? *out : *out + response.body;
 }
 
 }  // namespace coffer::wire

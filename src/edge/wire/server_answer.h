@@ -27,8 +27,11 @@ struct AnswerHead {
 /// Nothing when a field cannot be sent as it is: it would end the line, or the header.
 std::optional<std::string> answer_head(const Response& response, const AnswerHead& head);
 
-/// A whole answer with a line of text; the connection ends behind it unless `keep_alive`.
-std::string refusal_answer(const Refusal& refusal, const AnswerHead& head);
+/// Whether answer_head() takes this status and these fields.
+bool is_sendable(const Response& response);
+
+/// A whole answer with a line of text; the connection ends behind it unless `keep_alive`. To a HEAD only its head.
+std::string refusal_answer(const Refusal& refusal, const AnswerHead& head, bool is_head = false);
 /// The same as a Response.
 Response refusal_response(const Refusal& refusal);
 

@@ -208,6 +208,21 @@ bool Connections::wait_until_none(std::optional<nanoseconds> grace) {
   return true;
 }
 
+void ServerShared::tell_failure(std::string_view doing) const noexcept {
+  if (!options.on_failure) return;
+  try {
+    try {
+      throw;
+    } catch (const std::exception& thrown) {
+      options.on_failure(std::string(doing) + ": " + thrown.what());
+    } catch (...) {
+      options.on_failure(doing);
+    }
+  } catch (...) {
+    // Told as far as it went.
+  }
+}
+
 Connection::Connection(ServerShared& shared, tcp::socket socket, std::shared_ptr<const TlsContext> tls)
     : shared_(shared),
       socket_(std::move(socket)),
@@ -312,18 +327,18 @@ asio::awaitable<bool> Connection::serve(Head head) {
   // Of chunks nobody knows yet how many: a client that waits to be told is told by the handler.
   const bool is_long = head.content_length.value_or(0) > shared_.options.small_body_size_bytes ||
                        (head.is_chunked && exchange.continue_due);
+  const bool is_head = exchange.request.method == "HEAD";
   if (!is_long && !framing_.is_done()) {
     const std::optional<Refusal> refusal = co_await buffer_body(exchange);
     if (is_lost_) co_return false;
     if (refusal) {
       if (framing_.is_broken()) ++shared_.malformed_total;
-      co_return co_await refuse(*refusal, false);
+      co_return co_await refuse(*refusal, false, is_head);
     }
   }
   if (!framing_.is_done()) exchange.request.stream = std::make_unique<StreamedBody>(*this, exchange);
   if (!shared_.tasks.reserve()) {
-    const bool can_go_on = exchange.keep_alive && framing_.is_done() && exchange.request.method != "HEAD";
-    co_return co_await refuse(kBusy, can_go_on);
+    co_return co_await refuse(kBusy, exchange.keep_alive && framing_.is_done(), is_head);
   }
   co_await enter_task(shared_.tasks);
   co_return co_await answer(exchange);
@@ -373,6 +388,7 @@ Response Connection::call_handler(Exchange& exchange) {
   try {
     return shared_.handler(Context(shared_.stop), exchange.request);
   } catch (...) {  // a broken invariant of ours: this request dies, the server lives
+    shared_.tell_failure("a " + exchange.request.method + " request was answered 500");
     return refusal_response(kFailed);
   }
 }
@@ -409,7 +425,7 @@ asio::awaitable<bool> Connection::answer(Exchange& exchange) {
   std::string body;
   if (!text) {
     head.keep_alive = false;
-    text = refusal_answer(kFailed, head);
+    text = refusal_answer(kFailed, head, is_head);
   } else if (!is_head && !is_bodiless(response.status)) {
     body = std::move(response.body);
   }
@@ -472,10 +488,10 @@ bool Connection::send_stream(Exchange& exchange, Response& response, AnswerHead 
   return head.keep_alive;
 }
 
-asio::awaitable<bool> Connection::refuse(const Refusal& refusal, bool keep_alive) {
+asio::awaitable<bool> Connection::refuse(const Refusal& refusal, bool keep_alive, bool is_head) {
   keep_alive = keep_alive && !shared_.draining;
   client_may_send_ = client_may_send_ || !keep_alive;
-  const std::string text = refusal_answer(refusal, answer_defaults(keep_alive));
+  const std::string text = refusal_answer(refusal, answer_defaults(keep_alive), is_head);
   const bool sent = co_await write_all(as_bytes(text));
   co_return sent&& keep_alive;
 }

@@ -50,6 +50,9 @@ struct ServerShared {
   ServerShared(const Server::Options& with, Handler to_call)
       : options(with), handler(std::move(to_call)), tasks(with.tasks_max, with.queued_max) {}
 
+  /// The text of the exception that is handled just now. Whoever tells it may find no memory either.
+  void tell_failure(std::string_view doing) const noexcept;
+
   const Server::Options options;
   const Handler handler;
   SystemClock clock;
@@ -92,7 +95,7 @@ class Connection {
   boost::asio::awaitable<bool> serve(Head head);
   boost::asio::awaitable<std::optional<Refusal>> buffer_body(Exchange& exchange);
   boost::asio::awaitable<bool> answer(Exchange& exchange);
-  boost::asio::awaitable<bool> refuse(const Refusal& refusal, bool keep_alive);
+  boost::asio::awaitable<bool> refuse(const Refusal& refusal, bool keep_alive, bool is_head = false);
   boost::asio::awaitable<bool> write_all(ByteView data);
   boost::asio::awaitable<bool> drain();
   boost::asio::awaitable<void> linger();

@@ -43,7 +43,11 @@ Status TaskPool::work() {
     std::unique_ptr<Job> job = std::move(queue_.front());
     queue_.pop_front();
     lock.unlock();
-    job->run();
+    try {
+      job->run();
+    } catch (...) {
+      // No memory to go on with one request: its connection is closed with the job, and this task takes the next.
+    }
     job.reset();
     places_taken_.fetch_sub(1, std::memory_order_relaxed);
     lock.lock();
