@@ -34,6 +34,8 @@ enum class ObjectKind : uint16_t {
   kWal = 9,
   kKeyMaterial = 10,  // of a KMS key
   kCredential = 11,   // a secret access key, a session token, a list's marker
+  kObjectBlock = 12,  // of the bytes of an S3 object
+  kObjectKey = 13,    // the root of an S3 object
 };
 
 using KeyId = std::array<std::byte, 16>;
