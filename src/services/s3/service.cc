@@ -20,10 +20,17 @@ class ServiceImpl final : public Service {
         data_(store, clock, entropy,
               {.block_size_bytes = options.block_size_bytes, .inline_size_max_bytes = options.inline_size_max_bytes}),
         encryptor_(std::move(invoke), root_.view(), clock, entropy),
-        buckets_(make_bucket_cache()),
+        buckets_(make_bucket_cache(clock, database.shared())),
         setting_{database, authority, data_, encryptor_, *buckets_, root_.view(), clock, entropy, std::move(options)} {}
 
   api::ServiceTable actions() override { return table_of(setting_); }
+
+  Result<api::Value> cors_of(const Context& context, std::string_view bucket) override {
+    COFFER_TRY(auto t, setting_.database.begin(context, catalog::Database::Mode::kRead));
+    COFFER_TRY(const auto view, buckets_->find(*t, bucket));
+    const api::Value* cors = view ? view->setting("cors") : nullptr;
+    return cors ? *cors : api::Value();
+  }
 
   Status run_due(const Context& context, WallTime now) override {
     COFFER_CHECK_OK(remove_discarded(context, now));
