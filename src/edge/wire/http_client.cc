@@ -34,6 +34,22 @@ size_t take_header(char* data, size_t size, size_t count, void* into) {
   return size * count;
 }
 
+/// What a streamed request body gives, and why it stopped giving.
+struct Upload {
+  const Context& context;
+  BodySource& source;
+  std::optional<Error> failed;
+};
+
+size_t give_body(char* data, size_t size, size_t count, void* from) {
+  auto& upload = *static_cast<Upload*>(from);
+  Result<size_t> read =
+      upload.source.read(upload.context, MutableByteView(reinterpret_cast<std::byte*>(data), size * count));
+  if (read.ok()) return *read;
+  upload.failed = std::move(read).error();
+  return CURL_READFUNC_ABORT;
+}
+
 int look_for_stop(void* context, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   return static_cast<const Context*>(context)->stopped() ? 1 : 0;
 }
@@ -63,12 +79,27 @@ class CurlClient final : public HttpClient {
     curl_easy_setopt(c, CURLOPT_URL, url.c_str());
     curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, request.method.c_str());
-    curl_easy_setopt(c, CURLOPT_POSTFIELDS, request.body.data());
-    curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+    std::optional<Upload> upload;
+    if (request.stream) {
+      upload.emplace(Upload{context, *request.stream, std::nullopt});
+      curl_easy_setopt(c, CURLOPT_UPLOAD, 1L);
+      curl_easy_setopt(c, CURLOPT_READFUNCTION, give_body);
+      curl_easy_setopt(c, CURLOPT_READDATA, &*upload);
+      curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, 512 * 1024L);
+      if (request.content_length)
+        curl_easy_setopt(c, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(*request.content_length));
+      // A large body may take long, as long as it flows.
+      curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, static_cast<long>(timeout_.count()));
+      curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1024L);
+      curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, static_cast<long>(timeout_.count()));
+    } else {
+      curl_easy_setopt(c, CURLOPT_POSTFIELDS, request.body.data());
+      curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+      curl_easy_setopt(c, CURLOPT_TIMEOUT, static_cast<long>(timeout_.count()));
+    }
     curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers.get());
     curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(c, CURLOPT_TIMEOUT, static_cast<long>(timeout_.count()));
     curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(c, CURLOPT_WRITEDATA, &answer);
     curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, take_header);
@@ -79,6 +110,7 @@ class CurlClient final : public HttpClient {
     if (!ca_bundle_file_.empty()) curl_easy_setopt(c, CURLOPT_CAINFO, ca_bundle_file_.c_str());
     const CURLcode done = curl_easy_perform(c);
     COFFER_CHECK_OK(context.check());
+    if (upload && upload->failed) return std::move(*upload->failed);
     if (answer.too_large) return Error{ErrorCode::kUnavailable, endpoint + " answers with more than 1 MiB", {}};
     if (done == CURLE_OPERATION_TIMEDOUT)
       return Error{ErrorCode::kDeadlineExceeded, endpoint + " does not answer", "is this the right endpoint?"};

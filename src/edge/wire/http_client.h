@@ -14,9 +14,11 @@ namespace coffer::wire {
 class HttpClient {
  public:
   virtual ~HttpClient() = default;
-  /// Sends `request` (its target beneath `endpoint`, "https://host:port"; body from `request.body`) and reads the whole
-  /// answer, at most 1 MiB. An HTTP status is no error. kUnavailable when the host cannot be reached or its certificate
-  /// is not trusted, kDeadlineExceeded when it does not answer. Redirects are not followed.
+  /// Sends `request` (its target beneath `endpoint`, "https://host:port"; body from `request.body`, or from
+  /// `request.stream` with `request.content_length`) and reads the whole answer, at most 1 MiB. An HTTP status is no
+  /// error. kUnavailable when the host cannot be reached or its certificate is not trusted, kDeadlineExceeded when it
+  /// does not answer or a streamed body stands still. An error of the stream is given back as it is. Redirects are not
+  /// followed.
   virtual Result<Response> send(const Context& context, const std::string& endpoint, const Request& request) = 0;
 };
 
