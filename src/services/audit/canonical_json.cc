@@ -1,5 +1,7 @@
 #include "services/audit/canonical_json.h"
 
+#include <algorithm>
+
 namespace coffer::audit {
 namespace {
 
@@ -46,6 +48,8 @@ int hex_digit(char c) {
 }  // namespace
 
 std::string clean_text(std::string_view text, size_t size_max) {
+  const auto is_ascii = [](char c) { return static_cast<signed char>(c) > 0; };
+  if (text.size() <= size_max && std::all_of(text.begin(), text.end(), is_ascii)) return std::string(text);
   std::string out;
   while (!text.empty()) {
     const size_t size = text.front() == '\0' ? 0 : character_size(text);

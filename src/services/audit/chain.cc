@@ -2,6 +2,8 @@
 
 #include <array>
 #include <charconv>
+#include <deque>
+#include <map>
 
 #include "services/audit/audit_log.h"
 #include "services/audit/canonical_json.h"
@@ -61,6 +63,56 @@ class RowInserter {
   const std::string_view into_;
   const size_t width_;
   std::vector<catalog::Parameter> parameters_;
+};
+
+/// Puts the records of one append into groups.
+class Grouper {
+ public:
+  struct Group {
+    std::string account, term;
+    WallTime first_time, last_time;
+    int64_t first = 0, last = 0;
+  };
+  /// `filing` stays where it is until the next one was added.
+  void add(const Filing& filing, int64_t sequence) {
+    // Most records that come together are of one caller that does one thing.
+    const bool own_id = second_of_id(filing.event_id) == filing.time;
+    if (!before_ || !own_id || !has_same_terms(*before_, filing)) {
+      current_.clear();
+      for (std::string& term : terms_of(filing)) current_.push_back(slot(filing.account, std::move(term)));
+    }
+    before_ = own_id ? &filing : nullptr;
+    for (size_t* at : current_) {
+      if (!extend(groups_[*at], filing.time, sequence)) {
+        const Group& full = groups_[*at];
+        groups_.push_back({full.account, full.term, filing.time, filing.time, sequence, sequence});
+        *at = groups_.size() - 1;
+      }
+    }
+  }
+  [[nodiscard]] const std::deque<Group>& groups() const { return groups_; }
+
+ private:
+  size_t* slot(const std::string& account, std::string term) {
+    const auto [at, is_new] = slots_.try_emplace({account, std::move(term)}, groups_.size());
+    if (is_new) groups_.push_back({account, at->first.second, {}, {}, 0, 0});
+    return &at->second;
+  }
+  /// False when it would have too many records, or too long a span.
+  static bool extend(Group& group, WallTime time, int64_t sequence) {
+    if (group.first == 0) group = {std::move(group.account), std::move(group.term), time, time, sequence, sequence};
+    const WallTime first = std::min(group.first_time, time), last = std::max(group.last_time, time);
+    if (last - first > kGroupSpanMax || sequence - group.first >= kGroupRecordsMax) return false;
+    group.first_time = first;
+    group.last_time = last;
+    group.last = sequence;
+    return true;
+  }
+
+  std::deque<Group> groups_;
+  std::map<std::pair<std::string, std::string>, size_t> slots_;  // the last group of each account and term
+  std::vector<size_t*> current_;                                 // of the record before
+  const Filing* before_ = nullptr;
 };
 
 Result<crypto::Digest256> digest_of(const Bytes& bytes) {
@@ -139,11 +191,11 @@ Status append_to_chain(catalog::Transaction& transaction, std::span<const std::s
                    "audit_records (sequence, account, time, event_id, event_name, event_source, user_name, "
                    "access_key_id, read_only, record, hash)",
                    11);
-  RowInserter terms(transaction, "audit_terms (account, term, time, sequence)", 4);
+  RowInserter group_rows(transaction, "audit_groups (account, term, first_time, last_time, first, last)", 6);
   // What the inserters point at lives until they are done.
   std::vector<Filing> filings(records.size());
   std::vector<crypto::Digest256> hashes(records.size());
-  std::vector<std::vector<std::string>> found_by(records.size());
+  Grouper grouper;
   for (size_t i = 0; i < records.size(); ++i) {
     const std::string& json = records[i];
     COFFER_TRY(filings[i], filing_of(json));
@@ -153,14 +205,15 @@ Status append_to_chain(catalog::Transaction& transaction, std::span<const std::s
     head.tree.append(record_leaf(head.size, json));
     rows.add({head.size, filing.account, filing.time, filing.event_id, filing.event_name, filing.event_source,
               filing.user_name, filing.access_key_id, filing.read_only, json, ByteView(hashes[i])});
-    found_by[i] = terms_of(filing.resources);
-    for (const std::string& term : found_by[i]) terms.add({filing.account, term, filing.time, head.size});
+    grouper.add(filing, head.size);
   }
+  for (const Grouper::Group& group : grouper.groups())
+    group_rows.add({group.account, group.term, group.first_time, group.last_time, group.first, group.last});
   // The head first: of two who were at the same place, the later one waits here and is told of a conflict. With a row
   // it would meet the other's and take it for a record that is there twice.
   COFFER_CHECK_OK(write_head(transaction, head));
   COFFER_CHECK_OK(rows.flush());
-  return terms.flush();
+  return group_rows.flush();
 }
 
 Status append_pending(catalog::Transaction& transaction, std::string_view record) {
@@ -267,6 +320,38 @@ CREATE TABLE audit_pending (
   id {identity},
   record TEXT NOT NULL
 );
+)"},
+                                                       {301, "audit: lookups by groups of records", R"(
+CREATE TABLE audit_groups (
+  account TEXT NOT NULL,
+  term TEXT NOT NULL,
+  first_time BIGINT NOT NULL,
+  last_time BIGINT NOT NULL,
+  first BIGINT NOT NULL,
+  last BIGINT NOT NULL
+);
+INSERT INTO audit_groups SELECT account, 'i:' || event_id, time, time, sequence, sequence
+  FROM audit_records WHERE event_id <> '';
+INSERT INTO audit_groups SELECT account, 'e:' || event_name, time, time, sequence, sequence
+  FROM audit_records WHERE event_name <> '';
+INSERT INTO audit_groups SELECT account, 's:' || event_source, time, time, sequence, sequence
+  FROM audit_records WHERE event_source <> '';
+INSERT INTO audit_groups SELECT account, 'u:' || user_name, time, time, sequence, sequence
+  FROM audit_records WHERE user_name <> '';
+INSERT INTO audit_groups SELECT account, 'k:' || access_key_id, time, time, sequence, sequence
+  FROM audit_records WHERE access_key_id <> '';
+INSERT INTO audit_groups SELECT account, 'w:', time, time, sequence, sequence
+  FROM audit_records WHERE read_only = 0;
+INSERT INTO audit_groups SELECT account, term, time, time, sequence, sequence FROM audit_terms;
+DROP TABLE audit_terms;
+DROP INDEX audit_records_changes;
+DROP INDEX audit_records_id;
+DROP INDEX audit_records_name;
+DROP INDEX audit_records_source;
+DROP INDEX audit_records_user;
+DROP INDEX audit_records_key;
+CREATE INDEX audit_groups_term ON audit_groups (account, term, last_time, last);
+CREATE INDEX audit_groups_first ON audit_groups (first);
 )"}};
   return kMigrations;
 }

@@ -26,6 +26,11 @@ crypto::Digest256 next_hash(const crypto::Digest256& previous, int64_t sequence,
 /// A record's leaf in the Merkle tree: of (sequence as u64 big-endian, json).
 crypto::Digest256 record_leaf(int64_t sequence, std::string_view json);
 
+/// A group has at most so many records, from at most such a span of time: whoever looks for the groups around a record
+/// or a moment need not look further.
+constexpr int64_t kGroupRecordsMax = 1024;
+constexpr std::chrono::minutes kGroupSpanMax{1};
+
 /// Puts records, as their JSON, at the end of the chain, in one writing transaction.
 Status append_to_chain(catalog::Transaction& transaction, std::span<const std::string> records);
 

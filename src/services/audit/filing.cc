@@ -123,21 +123,50 @@ std::string resource_type(std::string_view arn) {
 
 std::string_view account_of_arn(std::string_view arn) { return arn_field(arn, 4); }
 
-std::string name_term(std::string_view name) { return "n:" + clean_text(name, kTermSizeMax); }
-std::string type_term(std::string_view type) { return "t:" + clean_text(type, kTermSizeMax); }
+std::string term(TermKind kind, std::string_view value) {
+  return std::string{static_cast<char>(kind), ':'} + clean_text(value, kTermSizeMax);
+}
 
-std::vector<std::string> terms_of(const std::vector<Resource>& resources) {
+std::vector<std::string> terms_of(const Filing& filing) {
   std::vector<std::string> terms;
-  for (const Resource& resource : resources) {
-    terms.push_back(name_term(resource.arn));
+  const auto add = [&](TermKind kind, std::string_view value) {
+    if (!value.empty()) terms.push_back(term(kind, value));
+  };
+  if (second_of_id(filing.event_id) != filing.time) add(TermKind::kEventId, filing.event_id);
+  add(TermKind::kEventName, filing.event_name);
+  add(TermKind::kEventSource, filing.event_source);
+  add(TermKind::kUserName, filing.user_name);
+  add(TermKind::kAccessKey, filing.access_key_id);
+  if (!filing.read_only) terms.push_back(term(TermKind::kChange, ""));
+  for (const Resource& resource : filing.resources) {
+    add(TermKind::kResourceName, resource.arn);
     const std::string_view part = arn_field(resource.arn, 5);
-    if (const std::string_view name = part.substr(part.find_last_of("/:") + 1); !name.empty())
-      terms.push_back(name_term(name));
-    if (!resource.type.empty()) terms.push_back(type_term(resource.type));
+    add(TermKind::kResourceName, part.substr(part.find_last_of("/:") + 1));
+    add(TermKind::kResourceType, resource.type);
   }
   std::sort(terms.begin(), terms.end());
   terms.erase(std::unique(terms.begin(), terms.end()), terms.end());
   return terms;
+}
+
+bool has_same_terms(const Filing& a, const Filing& b) {
+  return a.read_only == b.read_only && a.account == b.account && a.access_key_id == b.access_key_id &&
+         a.event_name == b.event_name && a.event_source == b.event_source && a.user_name == b.user_name &&
+         a.resources == b.resources;
+}
+
+std::optional<WallTime> second_of_id(std::string_view event_id) {
+  // "019ab5d4-3c80-7...": the first 48 bits are milliseconds.
+  if (event_id.size() != 36 || event_id[8] != '-' || event_id[13] != '-' || event_id[14] != '7') return std::nullopt;
+  int64_t millis = 0;
+  for (size_t i = 0; i < 13; ++i) {
+    if (i == 8) continue;
+    const char c = event_id[i];
+    const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    if (digit < 0) return std::nullopt;
+    millis = millis << 4 | digit;
+  }
+  return WallTime{millis / 1000 * 1'000'000};
 }
 
 }  // namespace coffer::audit

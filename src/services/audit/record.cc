@@ -1,6 +1,6 @@
 #include <algorithm>
 #include <charconv>
-#include <map>
+#include <vector>
 
 #include "services/audit/audit_log.h"
 #include "services/audit/canonical_json.h"
@@ -71,12 +71,18 @@ void append_value(const api::Value& value, std::string& out, int depth, bool is_
   if (depth > kValueDepthMax) {
     out += "null";
   } else if (value.is_object()) {
-    std::map<std::string, const api::Value*> members;
+    std::vector<std::pair<std::string, const api::Value*>> members;
+    members.reserve(value.entries().size());
     for (const auto& [name, member] : value.entries()) {
-      if (!member.is_null() && !member.get_if<Bytes>()) members[is_map ? name : small(name)] = &member;
+      if (!member.is_null() && !member.get_if<Bytes>()) members.emplace_back(is_map ? name : small(name), &member);
     }
+    // Of two that have one name when they are written small, the later one counts.
+    std::stable_sort(members.begin(), members.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    const auto is_hidden = [&](const auto& at) { return at + 1 != members.end() && (at + 1)->first == at->first; };
     ObjectWriter object(out);
-    for (const auto& [name, member] : members) {
+    for (auto at = members.begin(); at != members.end(); ++at) {
+      if (is_hidden(at)) continue;
+      const auto& [name, member] = *at;
       object.key(name);
       if (!is_map && is_one_of(kSecretMembers, name)) {
         append_json_string(kHidden, out);

@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <map>
 #include <optional>
 
 #include "services/audit/audit_log.h"
@@ -38,7 +40,8 @@ class Verifier {
   void take_checkpoint(const catalog::Row& row);
   Status read_records();
   void take_record(const catalog::Row& row);
-  void check_filing(const catalog::Row& row, const std::string& name);
+  Status read_groups(int64_t first, int64_t last);
+  void check_filing(const catalog::Row& row, const std::string& name, bool is_as_written);
   void check_signed(int64_t sequence);
   void check_uncovered();
   Status check_end();
@@ -60,6 +63,8 @@ class Verifier {
   crypto::MerkleFrontier tree_;
   bool records_whole_ = true;  // so far: then a root must hold
   bool rewritten_ = false;     // a checkpoint did not fit; those after it cannot either
+  // By account and term: from which sequence to which. Those around the records in hand.
+  std::map<std::pair<std::string, std::string>, std::vector<std::pair<int64_t, int64_t>>, std::less<>> groups_;
 };
 
 Status Verifier::read_checkpoints() {
@@ -119,10 +124,20 @@ Status Verifier::read_records() {
                                            "event_source, user_name, access_key_id, read_only FROM audit_records "
                                            "WHERE sequence > $1 ORDER BY sequence LIMIT $2",
                                            {after, kPage}));
+    if (!rows.empty()) COFFER_CHECK_OK(read_groups(rows.front().integer(0), rows.back().integer(0)));
     for (const catalog::Row& row : rows) take_record(row);
     if (rows.size() < static_cast<size_t>(kPage)) return ok_status();
     after = rows.back().integer(0);
   }
+}
+
+Status Verifier::read_groups(int64_t first, int64_t last) {
+  groups_.clear();
+  COFFER_TRY(auto rows, transaction_.run("SELECT account, term, first, last FROM audit_groups "
+                                         "WHERE first BETWEEN $1 AND $2",
+                                         {std::max<int64_t>(first, kGroupRecordsMax) - kGroupRecordsMax, last}));
+  for (const catalog::Row& row : rows) groups_[{row.text(0), row.text(1)}].emplace_back(row.integer(2), row.integer(3));
+  return ok_status();
 }
 
 void Verifier::take_record(const catalog::Row& row) {
@@ -157,11 +172,11 @@ void Verifier::take_record(const catalog::Row& row) {
   stored_ = has_hash ? std::optional(written) : std::nullopt;
   tree_.append(record_leaf(found, json));
   sequence_ = found;
-  check_filing(row, name);
+  check_filing(row, name, fits);
   check_signed(found);
 }
 
-void Verifier::check_filing(const catalog::Row& row, const std::string& name) {
+void Verifier::check_filing(const catalog::Row& row, const std::string& name, bool is_as_written) {
   const auto filing = filing_of(row.text(1));
   if (!filing.ok()) {
     problem(name + " is no record");
@@ -171,6 +186,17 @@ void Verifier::check_filing(const catalog::Row& row, const std::string& name) {
       filing->event_name != row.text(6) || filing->event_source != row.text(7) || filing->user_name != row.text(8) ||
       filing->access_key_id != row.text(9) || filing->read_only != row.flag(10))
     problem(name + " was filed under something else than it says, so that lookups miss it");
+  if (!is_as_written) return;
+  for (std::string& term : terms_of(*filing)) {
+    const auto found = groups_.find(std::pair(filing->account, std::move(term)));
+    const bool covered =
+        found != groups_.end() && std::any_of(found->second.begin(), found->second.end(), [&](const auto& group) {
+          return group.first <= row.integer(0) && row.integer(0) <= group.second;
+        });
+    if (covered) continue;
+    problem(name + " is not in the groups that lookups look into");
+    return;
+  }
 }
 
 void Verifier::check_signed(int64_t sequence) {

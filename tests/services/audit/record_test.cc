@@ -197,9 +197,17 @@ TEST(Filing, SaysWhatTheRecordSays) {
   ASSERT_EQ(filing.resources.size(), 1u);
   EXPECT_EQ(filing.resources[0],
             (Resource{"arn:aws:kms:eu-central-1:111122223333:key/1234", "111122223333", "AWS::KMS::Key"}));
-  EXPECT_EQ(
-      terms_of(filing.resources),
-      (std::vector<std::string>{"n:1234", "n:arn:aws:kms:eu-central-1:111122223333:key/1234", "t:AWS::KMS::Key"}));
+  EXPECT_EQ(terms_of(filing),
+            (std::vector<std::string>{"e:CreateKey", "i:0bd8a7ba-26ff-4a65-a39a-f4e2a5ba4ee1", "k:AKIAEXAMPLE",
+                                      "n:1234", "n:arn:aws:kms:eu-central-1:111122223333:key/1234",
+                                      "s:kms.amazonaws.com", "t:AWS::KMS::Key", "u:alice", "w:"}));
+}
+
+TEST(Filing, IdsOfTheLogTellTheirSecond) {
+  EXPECT_EQ(second_of_id("019ab5d4-3c80-7000-8000-000000000000"), WallTime{0x019ab5d43c80 / 1000 * 1'000'000});
+  for (const char* other : {"", "0bd8a7ba-26ff-4a65-a39a-f4e2a5ba4ee1", "019ab5d4-3c80-7000-8000-00000000000",
+                            "019AB5D4-3C80-7000-8000-000000000000", "019ab5d4x3c80-7000-8000-000000000000"})
+    EXPECT_FALSE(second_of_id(other)) << other;
 }
 
 // A member inside the parameters must not pass for the record's own.

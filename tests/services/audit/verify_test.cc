@@ -72,6 +72,13 @@ TEST_P(VerifyTest, ARecordFiledUnderAnotherAccountIsNamed) {
   EXPECT_TRUE(names(report, "filed under something else"));
 }
 
+TEST_P(VerifyTest, ARecordThatLookupsWouldMissIsNamed) {
+  change("DELETE FROM audit_groups WHERE term = 'u:alice' AND first <= 9 AND last >= 9");
+  const VerifyReport report = verified();
+  EXPECT_TRUE(names(report, "record 9 "));
+  EXPECT_TRUE(names(report, "is not in the groups that lookups look into"));
+}
+
 TEST_P(VerifyTest, DeletedRecordsAreNamed) {
   change("DELETE FROM audit_records WHERE sequence = 12 OR sequence BETWEEN 30 AND 33");
   const VerifyReport report = verified();
@@ -120,6 +127,9 @@ TEST_P(VerifyTest, TruncationAfterTheLastCheckpointShowsInTheUnsignedTail) {
 TEST_P(VerifyTest, AChainThatWasMadeToFitAgainIsFoundByTheNextCheckpoint) {
   alter(25, "alice", "mallory");
   change("UPDATE audit_records SET user_name = 'mallory' WHERE sequence = 25");
+  change(
+      "INSERT INTO audit_groups SELECT account, 'u:mallory', time, time, sequence, sequence FROM audit_records "
+      "WHERE sequence = 25");
   rechain();
   const VerifyReport report = verified();
   EXPECT_EQ(report.problems.size(), 1u) << testing::PrintToString(report.problems);
