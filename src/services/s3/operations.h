@@ -101,7 +101,9 @@ struct ReceivedBody {
 };
 /// Reads, checks and writes the body of `r`: announced length, Content-MD5, the one checksum of the request (header or
 /// trailer), MD5 when `need_md5`. "BadDigest", "InvalidDigest", "InvalidRequest", "EntityTooLarge", "IncompleteBody".
-Result<ReceivedBody> receive_body(const Request& r, ByteView object_root, bool need_md5);
+/// `kind` is computed whatever the client named, and is then what `checksum` is of (the parts of an upload all have
+/// one kind); empty: the client's, else CRC64NVME. On an error nothing is left behind.
+Result<ReceivedBody> receive_body(const Request& r, ByteView object_root, bool need_md5, std::string_view kind = {});
 
 // ---- versions.cc: what writing and deleting mean
 
@@ -127,8 +129,8 @@ std::string new_version_id(Entropy& entropy);
 /// Metadata, tags, storage class, lock and owner of a new version from a request's members.
 Result<rows::Version> new_version(const Request& r, const BucketView& bucket, std::string_view key);
 /// Members of PutObject's, GetObject's and HeadObject's answers that come from a version: ETag, VersionId, checksum
-/// (`with_checksum`), encryption.
-void show_version(const rows::Version& version, bool with_checksum, api::Value& output);
+/// (`with_checksum`), encryption. Buckets that never had versions show no VersionId.
+void show_version(const BucketView& bucket, const rows::Version& version, bool with_checksum, api::Value& output);
 
 // ---- consequences.cc: what follows from a change, in its transaction
 

@@ -3,6 +3,9 @@
 // s3_versions has what a listing shows first and what is bulky last, so that a listing never reads the pages a long
 // layout overflows into. Every key with a version has exactly one row with latest = 1: reads, writes and the listing of
 // objects go by its index alone, and only what has been replaced is in the others.
+#include <vector>
+
+#include "services/s3/replication_queue.h"
 #include "services/s3/service.h"
 
 namespace coffer::s3 {
@@ -112,6 +115,13 @@ CREATE INDEX s3_completed_time ON s3_completed (completed);
 
 }  // namespace
 
-std::span<const catalog::Migration> migrations() { return kMigrations; }
+std::span<const catalog::Migration> migrations() {
+  static const std::vector<catalog::Migration> all = [] {
+    std::vector<catalog::Migration> list(std::begin(kMigrations), std::end(kMigrations));
+    list.push_back(kReplicationQueueMigration);
+    return list;
+  }();
+  return all;
+}
 
 }  // namespace coffer::s3
