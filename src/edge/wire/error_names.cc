@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "edge/wire/protocol_ids.h"
+#include "edge/wire/s3_error_names.h"
+
 namespace coffer::wire {
 namespace {
 
@@ -358,6 +361,20 @@ int status_of(const Shape& exception) {
   return exception.is_fault ? 500 : 400;
 }
 
+/// Its failures are known by S3's own table first; the model has but a few of them.
+WireError s3_error(const ServiceModel* service, const OperationModel* operation, const Error& error,
+                   const Column& column, WireError shown) {
+  shown.code = s3_code_of(error.name);
+  shown.status = s3_status_of(shown.code);
+  if (const Named* reason = shown.status == 0 ? by_reason(service, error.name) : nullptr) {
+    shown.code = reason->name;
+    shown.status = reason->status;
+  }
+  if (shown.status == 0) shown.status = by_code(column, error.code).status;
+  shown.shape = service ? find_exception(*service, operation, shown.code) : nullptr;
+  return shown;
+}
+
 }  // namespace
 
 const Shape* find_exception(const ServiceModel& service, const OperationModel* operation, std::string_view name) {
@@ -399,6 +416,7 @@ WireError wire_error(const ServiceModel* service, const OperationModel* operatio
     if (service) shown.shape = find_exception(*service, operation, shown.code);
     return shown;
   }
+  if (speaks_rest_xml(service)) return s3_error(service, operation, error, column, shown);
   shown.shape = service ? find_exception(*service, operation, error.name) : nullptr;
   const Named* reason = by_reason(service, error.name);
   const bool exact = shown.shape && (shown.shape->name == error.name || shown.shape->error_code == error.name);

@@ -5,8 +5,10 @@
 #include <mutex>
 #include <tuple>
 
+#include "edge/wire/authenticate.h"
+#include "edge/wire/front_progress.h"
 #include "edge/wire/model.h"
-#include "edge/wire/protocol.h"
+#include "edge/wire/s3_front.h"
 #include "edge/wire/server_answer.h"
 #include "edge/wire/sigv4.h"
 #include "engine/crypto/digest.h"
@@ -108,19 +110,13 @@ struct Front::State {
   Clock& clock;
   Entropy& entropy;
   Options options;
+  S3Front s3;
   Metrics metrics;
-
-  struct Progress {  // how far a request came, for the answer and the counters
-    const ServiceModel* service = nullptr;
-    Route route;
-    api::Call call;
-    bool authenticated = false;
-    std::string_view doing = "reading the request";
-  };
 
   Result<Response> answer(const Context& context, Request& request, Progress& at) {
     try {
       COFFER_TRY(Response response, try_to_answer(context, request, at));
+      if (at.service && at.service->id == "s3") s3.add_cors(context, request, at, response);
       if (!is_sendable(response)) return Error{ErrorCode::kInternal, "its header fields cannot be sent", {}};
       return response;
     } catch (const std::exception& thrown) {
@@ -128,6 +124,15 @@ struct Front::State {
     } catch (...) {
       return Error{ErrorCode::kInternal, "what was thrown says nothing", {}};
     }
+  }
+
+  Response refuse(const Context& context, const Request& request, const Progress& at, const Error& error) const {
+    if (!at.service || at.service->id != "s3")
+      return encode_error(at.service, at.route.operation, error, at.call.request_id);
+    Response response = s3.refuse(at, error);
+    s3.add_cors(context, request, at, response);
+    return is_sendable(response) ? std::move(response)
+                                 : encode_error(at.service, at.route.operation, error, at.call.request_id);
   }
 
   /// Without the caller, the input and the headers: what is secret among them nobody knows here.
@@ -159,11 +164,15 @@ struct Front::State {
             "Credential should be scoped to a service that this installation has, not '" + claim->service + "'.");
       }
     }
+    const ServiceModel* const buckets = find_service("s3");
+    const bool is_unsigned_to_s3 = !claim && (!at.service ? !request.headers.has("x-amz-target") : s3.claims(request));
+    if (is_unsigned_to_s3) at.service = buckets;
     if (!at.service) {
       return api::fault(ErrorCode::kUnauthenticated, "MissingAuthenticationToken", "Missing Authentication Token");
     }
     at.call.service = std::string(at.service->signing_name);
     at.call.region = claim ? claim->region : options.regions.front();
+    if (at.service == buckets) return s3.answer(context, request, claim, at);
     if (request.stream) {
       return api::fault(ErrorCode::kInvalidArgument, "RequestEntityTooLarge",
                         "The request body is larger than any operation of this service takes.");
@@ -171,7 +180,10 @@ struct Front::State {
     std::shared_ptr<const iam::Identity> identity;
     if (claim) {
       at.doing = "checking the signature";
-      COFFER_TRY(identity, authenticate(context, request, *claim, at));
+      COFFER_CHECK_OK(check_region(*at.service, *claim));
+      const std::string hash = to_hex(crypto::sha256(as_bytes(request.body)));
+      COFFER_TRY(iam::Credential credential, authenticate(gate, authority, request, *claim, hash, at));
+      identity = std::move(credential.identity);
     }
     at.doing = "finding the operation";
     COFFER_TRY(at.route, find_route(*at.service, request));
@@ -194,27 +206,6 @@ struct Front::State {
     return encode_output(at.route, output, at.call.request_id);
   }
 
-  Result<std::shared_ptr<const iam::Identity>> authenticate(const Context& context, const Request& request,
-                                                            const SignatureClaim& claim, Progress& at) {
-    COFFER_CHECK_OK(check_region(*at.service, claim));
-    at.call.caller.access_key_id = claim.access_key_id;
-    COFFER_TRY(iam::Credential credential,
-               authority.find_credential(context, claim.access_key_id, claim.session_token, at.call.time));
-    const std::string hash = to_hex(crypto::sha256(as_bytes(request.body)));
-    Status verified = verify_signature(request, claim, credential.secret_access_key->view(), hash, at.call.time);
-    if (!verified.ok()) {
-      // The key is known, so its owner should learn of it; for unknown keys there is only the counter.
-      at.call.caller.account = credential.identity->caller.account;
-      gate.record_refusal(at.call, verified.error());
-      return std::move(verified).error();
-    }
-    at.call.caller = credential.identity->caller;
-    at.call.caller.access_key_id = claim.access_key_id;
-    at.authenticated = true;
-    authority.note_use(claim.access_key_id, claim.service, claim.region, at.call.time);
-    return credential.identity;
-  }
-
   /// Global services are signed for us-east-1 by clients that know them as global, and for their own Region by others.
   [[nodiscard]] Status check_region(const ServiceModel& service, const SignatureClaim& claim) const {
     const auto& regions = options.regions;
@@ -227,12 +218,20 @@ struct Front::State {
 };
 
 Front::Front(gate::Gate& gate, iam::Authority& authority, Clock& clock, Entropy& entropy, Options options)
-    : state_(new State{gate, authority, clock, entropy, std::move(options), {}}) {}
+    : state_(new State{gate,
+                       authority,
+                       clock,
+                       entropy,
+                       options,
+                       S3Front(gate, authority, {options.regions, options.s3_domains, options.s3_cors}),
+                       {}}) {}
 Front::~Front() = default;
 
 Response Front::handle(const Context& context, Request& request) {
   State& state = *state_;
-  if (request.method == "GET" || request.method == "HEAD") {
+  // Not when it is an object of such a name that is asked for.
+  const bool is_signed = request.headers.has("authorization") || request.query().find("X-Amz-") != std::string::npos;
+  if ((request.method == "GET" || request.method == "HEAD") && !is_signed && !state.s3.claims(request)) {
     const std::string_view path = request.path();
     if (path == "/healthz") return plain(200, "ok\n");
     if (path == "/readyz") {
@@ -249,7 +248,7 @@ Response Front::handle(const Context& context, Request& request) {
     }
   }
   const MonoTime begun = state.clock.mono();
-  State::Progress at;
+  Progress at;
   at.call.request_id = random_uuid(state.entropy);
   Result<Response> answer = state.answer(context, request, at);
   const double seconds = std::chrono::duration<double>(state.clock.mono() - begun).count();
@@ -259,7 +258,7 @@ Response Front::handle(const Context& context, Request& request) {
     state.metrics.count(service, operation, "200", seconds);
     return std::move(answer).value();
   }
-  Response response = encode_error(at.service, at.route.operation, answer.error(), at.call.request_id);
+  Response response = state.refuse(context, request, at, answer.error());
   state.metrics.count(service, operation, std::to_string(response.status), seconds);
   if (response.status >= 500) state.log_failure(at, answer.error());
   if (!at.authenticated && answer.error().code == ErrorCode::kUnauthenticated)

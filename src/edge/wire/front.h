@@ -25,6 +25,9 @@ class Front {
     /// Told of every request that is answered with a 5xx: "error" for failures of ours, whose callers learn no more
     /// than the request's id, "warning" for the others. May be null.
     std::function<void(std::string_view level, std::string_view text)> log = nullptr;
+    std::vector<std::string> s3_domains = {};  // hosts whose sub-domains are buckets
+    /// The CORSConfiguration of a bucket; null value: it has none. May be null.
+    std::function<Result<api::Value>(const Context&, std::string_view bucket)> s3_cors = nullptr;
   };
   /// All borrowed things outlive the front.
   Front(gate::Gate& gate, iam::Authority& authority, Clock& clock, Entropy& entropy, Options options);

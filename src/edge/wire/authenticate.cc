@@ -1,0 +1,24 @@
+#include "edge/wire/authenticate.h"
+
+namespace coffer::wire {
+
+Result<iam::Credential> authenticate(gate::Gate& gate, iam::Authority& authority, const Request& request,
+                                     const SignatureClaim& claim, std::string_view payload_hash, Progress& at) {
+  at.call.caller.access_key_id = claim.access_key_id;
+  COFFER_TRY(iam::Credential credential,
+             authority.find_credential(at.call.context, claim.access_key_id, claim.session_token, at.call.time));
+  Status verified = verify_signature(request, claim, credential.secret_access_key->view(), payload_hash, at.call.time);
+  if (!verified.ok()) {
+    // The key is known, so its owner should learn of it; for unknown keys there is only the counter.
+    at.call.caller.account = credential.identity->caller.account;
+    gate.record_refusal(at.call, verified.error());
+    return std::move(verified).error();
+  }
+  at.call.caller = credential.identity->caller;
+  at.call.caller.access_key_id = claim.access_key_id;
+  at.authenticated = true;
+  authority.note_use(claim.access_key_id, claim.service, claim.region, at.call.time);
+  return credential;
+}
+
+}  // namespace coffer::wire
