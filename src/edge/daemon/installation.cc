@@ -42,6 +42,23 @@ Result<std::optional<std::string>> newest_keyset(Directory& folder) {
   return newest;
 }
 
+/// Takes out the profile that begins with `head`: a start that was cut off wrote it for a key that came to nothing, and
+/// clients do not read a file that has a profile twice.
+void remove_profile(std::string& text, const std::string& head) {
+  size_t begin = 0;
+  if (!text.starts_with(head)) {
+    begin = text.find("\n" + head);
+    if (begin == std::string::npos) return;
+    ++begin;
+  }
+  const size_t next = text.find("\n[", begin);
+  if (next == std::string::npos) {
+    text.erase(begin == 0 ? 0 : begin - 1);
+  } else {
+    text.erase(begin, next + 1 - begin);
+  }
+}
+
 Result<Bytes> read_all(Directory& folder, const std::string& name) {
   COFFER_TRY(auto file, folder.open_file(name));
   COFFER_TRY(FileStat stat, file->stat());
@@ -154,9 +171,10 @@ Status Installation::add_credentials(std::string_view profile, std::string_view 
   } else if (there.code() != ErrorCode::kNotFound) {
     return std::move(there).error();
   }
+  const std::string head = "[" + std::string(profile) + "]\n# root of account " + std::string(account) + "\n";
+  remove_profile(text, head);
   if (!text.empty()) text += "\n";
-  text += "[" + std::string(profile) + "]\n# root of account " + std::string(account) +
-          "\naws_access_key_id = " + std::string(access_key_id) +
+  text += head + "aws_access_key_id = " + std::string(access_key_id) +
           "\naws_secret_access_key = " + std::string(secret_access_key) + "\n";
   Status written = replace_file(*folder_, kCredentials, as_bytes(text), 0600);
   wipe({reinterpret_cast<std::byte*>(text.data()), text.size()});

@@ -108,6 +108,35 @@ TEST_F(InstallationTest, OnlyTheOwnerReadsKeysAndCredentials) {
   EXPECT_NE(text.find("[second]"), std::string::npos);
 }
 
+TEST_F(InstallationTest, AProfileIsThereOnceHoweverOftenItsAccountWasMade) {
+  auto installation = open();
+  ASSERT_TRUE(installation.ok());
+  const auto add = [&](std::string_view profile, std::string_view account, std::string_view key) {
+    EXPECT_TRUE((*installation)->add_credentials(profile, account, key, "secret").ok());
+  };
+  const auto text = [&] { return to_text(files_.read_file(config_.data + "/credentials").value()); };
+  const auto profile = [](const std::string& name, const std::string& account, const std::string& key) {
+    return "[" + name + "]\n# root of account " + account + "\naws_access_key_id = " + key +
+           "\naws_secret_access_key = secret\n";
+  };
+  add("main", "111111111111", "AKIA1");
+  add("main", "111111111111", "AKIA2");
+  EXPECT_EQ(text(), profile("main", "111111111111", "AKIA2"));
+  add("second", "222222222222", "AKIA3");
+  add("third", "333333333333", "AKIA4");
+  add("second", "222222222222", "AKIA5");
+  const std::string main = profile("main", "111111111111", "AKIA2"), third = profile("third", "333333333333", "AKIA4"),
+                    second = profile("second", "222222222222", "AKIA5");
+  EXPECT_EQ(text(), main + "\n" + third + "\n" + second);
+  add("second", "222222222222", "AKIA5");
+  EXPECT_EQ(text(), main + "\n" + third + "\n" + second);
+  // A name that another account has keeps that account's key: it may be the only one.
+  add("main", "444444444444", "AKIA6");
+  EXPECT_EQ(text(), main + "\n" + third + "\n" + second + "\n" + profile("main", "444444444444", "AKIA6"));
+  add("main", "111111111111", "AKIA7");
+  EXPECT_TRUE(text().starts_with(third)) << text();
+}
+
 TEST_F(InstallationTest, PurposesHaveKeysOfTheirOwn) {
   auto installation = open();
   ASSERT_TRUE(installation.ok());
