@@ -89,14 +89,20 @@ Result<rows::Key> resolve(const Request& r, std::string_view name, Naming naming
   if (resource.starts_with("alias/")) {
     if (naming == Naming::kNoAlias)
       return api::fault(ErrorCode::kInvalidArgument, "InvalidArnException", "Invalid keyId " + std::string(name));
-    COFFER_TRY(auto alias, rows::find_alias(r.t(), account, region, resource));
-    if (!alias)
+    COFFER_TRY(id, r.setting.keys.key_id_of_alias(r.call().context, r.t(), account, region, resource));
+    if (id.empty())
       return absent("Alias arn:aws:kms:" + region + ":" + account + ":" + std::string(resource) + " is not found.");
-    id = alias->key_id;
   }
-  COFFER_TRY(auto key, rows::find_key(r.t(), account, region, id));
-  if (!key) return absent("Key 'arn:aws:kms:" + region + ":" + account + ":key/" + id + "' does not exist");
-  return std::move(*key);
+  COFFER_TRY(auto facts, r.setting.keys.find(r.call().context, r.t(), region, id));
+  if (!facts || facts->key.account != account)
+    return absent("Key 'arn:aws:kms:" + region + ":" + account + ":key/" + id + "' does not exist");
+  return facts->key;
+}
+
+Result<KeyFactsPtr> facts_of(const Request& r, const rows::Key& key) {
+  COFFER_TRY(auto facts, r.setting.keys.find(r.call().context, r.t(), key.region, key.id));
+  if (!facts) return not_found("Key '" + key.arn() + "' does not exist");  // it was removed meanwhile
+  return facts;
 }
 
 Result<rows::Key> key_of(const Request& r, Naming naming, std::string_view member) {
@@ -110,10 +116,10 @@ Result<rows::Key> key_of_blob(const Request& r, ByteView blob) {
   const std::string hex = to_hex(header->key_uuid);
   const std::string uuid = hex.substr(0, 8) + "-" + hex.substr(8, 4) + "-" + hex.substr(12, 4) + "-" +
                            hex.substr(16, 4) + "-" + hex.substr(20);
-  COFFER_TRY(auto key, rows::find_key_by_id(r.t(), r.call().region, uuid));
-  if (key) return std::move(*key);
-  COFFER_TRY(key, rows::find_key_by_id(r.t(), r.call().region, "mrk-" + hex));
-  if (key) return std::move(*key);
+  COFFER_TRY(auto facts, r.setting.keys.find(r.call().context, r.t(), r.call().region, uuid));
+  if (facts) return facts->key;
+  COFFER_TRY(facts, r.setting.keys.find(r.call().context, r.t(), r.call().region, "mrk-" + hex));
+  if (facts) return facts->key;
   return invalid;
 }
 
@@ -199,18 +205,16 @@ Result<api::AccessRequest> access_to_key(const Request& r, const rows::Key& key,
   if (const std::string_view name = r.input().text("KeyId"); name.find("alias/") != std::string_view::npos)
     conditions.emplace_back("kms:RequestAlias",
                             std::vector<std::string>{std::string(name.substr(name.find("alias/")))});
-  COFFER_TRY(auto aliases, rows::aliases_of(r.t(), key));
-  if (!aliases.empty()) {
+  COFFER_TRY(const KeyFactsPtr facts, facts_of(r, key));
+  if (!facts->aliases.empty()) {
     std::vector<std::string> names;
-    for (const auto& alias : aliases) names.push_back(alias.name);
+    for (const auto& alias : facts->aliases) names.push_back(alias.name);
     conditions.emplace_back("kms:ResourceAliases", std::move(names));
   }
-  COFFER_TRY(auto tags, rows::tags(r.t(), key));
-  for (const auto& tag : tags)
+  for (const auto& tag : facts->tags)
     conditions.emplace_back("aws:ResourceTag/" + tag.key, std::vector<std::string>{tag.value});
   if (grant_operation.empty()) return request;
-  COFFER_TRY(auto grants, rows::grants_of(r.t(), key));
-  request.granted = std::any_of(grants.begin(), grants.end(), [&](const rows::Grant& grant) {
+  request.granted = std::any_of(facts->grants.begin(), facts->grants.end(), [&](const rows::Grant& grant) {
     return is_grantee(grant.grantee, call.caller) &&
            std::find(grant.operations.begin(), grant.operations.end(), grant_operation) != grant.operations.end() &&
            (!takes_context(grant_operation) || constraint_holds(grant, context));

@@ -228,12 +228,11 @@ class KeyService final : public Service {
  public:
   KeyService(catalog::Database& database, iam::Authority& authority, Secret root, Clock& clock, Entropy& entropy,
              Options options)
-      : database_(database), root_(std::move(root)), materials_(root_.view()), setting_{authority,
-                                                                                        root_.view(),
-                                                                                        clock,
-                                                                                        entropy,
-                                                                                        std::move(options),
-                                                                                        materials_} {}
+      : database_(database),
+        root_(std::move(root)),
+        materials_(root_.view(), clock),
+        keys_(database, clock),
+        setting_{authority, root_.view(), clock, entropy, std::move(options), materials_, keys_} {}
 
   api::ServiceTable actions() override {
     api::ServiceTable table{"kms", {}};
@@ -249,6 +248,7 @@ class KeyService final : public Service {
   }
 
   Status run_due(const Context& context, WallTime now) override {
+    materials_.forget_old();
     return catalog::in_transaction(database_, context, [&](catalog::Transaction& t) -> Status {
       COFFER_TRY(auto due, rows::due(t, now));
       for (rows::Key& key : due) COFFER_CHECK_OK(settle(context, t, key, now));
@@ -285,6 +285,7 @@ class KeyService final : public Service {
   catalog::Database& database_;
   Secret root_;
   MaterialCache materials_;
+  KeyCache keys_;
   Setting setting_;
 };
 

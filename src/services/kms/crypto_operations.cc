@@ -64,8 +64,8 @@ Result<Secret> open(const Request& r, const Key& key, ByteView blob,
                     const std::map<std::string, std::string>& context) {
   auto header = crypto::parse_kms_blob(blob);
   if (!header.ok() || header->key_uuid != uuid_bytes(key)) return invalid_ciphertext();
-  COFFER_TRY(auto row, rows::material(r.t(), key.account, key.id, header->material_version));
-  if (!row) return invalid_ciphertext();
+  COFFER_TRY(const KeyFactsPtr facts, facts_of(r, key));
+  if (!facts->digest_of(header->material_version)) return invalid_ciphertext();
   COFFER_TRY(auto material, r.setting.materials.get(r.t(), key, header->material_version));
   Result<Secret> plain = crypto::open_kms_blob(material->view(), blob, crypto::encode_encryption_context(context));
   if (!plain.ok()) return invalid_ciphertext();
@@ -114,8 +114,9 @@ Status refuse_recipient(const Request& r) {
 
 Value with_material_id(const Request& r, const Key& key, int64_t version, Value output) {
   if (!key.symmetric()) return output;
-  auto row = rows::material(r.t(), key.account, key.id, version);
-  if (row.ok() && *row) output.set("KeyMaterialId", (*row)->digest);
+  const auto facts = facts_of(r, key);
+  const std::string* digest = facts.ok() ? (*facts)->digest_of(version) : nullptr;
+  if (digest) output.set("KeyMaterialId", *digest);
   return output;
 }
 

@@ -14,6 +14,7 @@ using api::Value;
 using rows::Key;
 
 constexpr size_t kCachedMax = 10'000;
+constexpr std::chrono::minutes kCachedFor{5};
 constexpr size_t kImportedSize = 32;
 constexpr int64_t kRotationsOnDemandMax = 25;
 constexpr std::chrono::hours kImportTokenLife{24};
@@ -40,7 +41,8 @@ Result<std::shared_ptr<const Secret>> MaterialCache::get(catalog::Transaction& t
   const std::string place = place_of(key, version);
   {
     std::lock_guard lock(mutex_);
-    if (const auto found = cache_.find(place); found != cache_.end()) return found->second;
+    const auto found = cache_.find(place);
+    if (found != cache_.end() && clock_.mono() - found->second.since <= kCachedFor) return found->second.secret;
   }
   COFFER_TRY(auto row, rows::material(t, key.account, key.id, version));
   if (!row) return Error{ErrorCode::kCorruption, key.arn() + " has no key material " + std::to_string(version), {}};
@@ -48,8 +50,13 @@ Result<std::shared_ptr<const Secret>> MaterialCache::get(catalog::Transaction& t
   auto secret = std::make_shared<const Secret>(std::move(plain));
   std::lock_guard lock(mutex_);
   if (cache_.size() >= kCachedMax) cache_.clear();
-  cache_[place] = secret;
+  cache_[place] = {secret, clock_.mono()};
   return secret;
+}
+
+void MaterialCache::forget_old() {
+  std::lock_guard lock(mutex_);
+  std::erase_if(cache_, [&](const auto& entry) { return clock_.mono() - entry.second.since > kCachedFor; });
 }
 
 void MaterialCache::forget(const Key& key) {

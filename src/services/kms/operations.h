@@ -4,22 +4,31 @@
 #include <unordered_map>
 
 #include "engine/crypto/kms_blob.h"
+#include "services/kms/key_cache.h"
 #include "services/kms/rows.h"
 #include "services/kms/service.h"
 
 namespace coffer::kms {
 
-/// Unsealed key material by key and version. Material never changes; what is deleted is forgotten.
+/// Unsealed key material by key and version. Material never changes; what is deleted is forgotten, and everything some
+/// minutes after it was unsealed.
 class MaterialCache {
  public:
-  explicit MaterialCache(ByteView root) : root_(root) {}
+  MaterialCache(ByteView root, const Clock& clock) : root_(root), clock_(clock) {}
   Result<std::shared_ptr<const Secret>> get(catalog::Transaction& t, const rows::Key& key, int64_t version);
   void forget(const rows::Key& key);
+  /// What has been here for too long; get() gives it out no more either.
+  void forget_old();
 
  private:
+  struct Entry {
+    std::shared_ptr<const Secret> secret;
+    MonoTime since;
+  };
   ByteView root_;
+  const Clock& clock_;
   std::mutex mutex_;
-  std::unordered_map<std::string, std::shared_ptr<const Secret>> cache_;
+  std::unordered_map<std::string, Entry> cache_;
 };
 
 /// What every operation works with.
@@ -30,6 +39,7 @@ struct Setting {
   Entropy& entropy;
   Options options;
   MaterialCache& materials;
+  KeyCache& keys;
 };
 struct Request {
   const Setting& setting;
@@ -56,6 +66,8 @@ Result<rows::Key> resolve(const Request&, std::string_view name, Naming naming);
 Result<rows::Key> key_of(const Request&, Naming naming, std::string_view member = "KeyId");
 /// The key that a blob was made by; "InvalidCiphertextException".
 Result<rows::Key> key_of_blob(const Request&, ByteView blob);
+/// What hangs on a key that was found.
+Result<KeyFactsPtr> facts_of(const Request&, const rows::Key& key);
 
 // states
 enum class Needs { kUsable, kNotPending, kPendingDeletion, kEnabledOrDisabled, kRotatable };

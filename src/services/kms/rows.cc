@@ -1,5 +1,7 @@
 #include "services/kms/rows.h"
 
+#include <atomic>
+
 #include "services/kms/service.h"
 
 namespace coffer::kms::rows {
@@ -13,8 +15,12 @@ constexpr std::string_view kGrantColumns =
     "id, token, account, region, key_id, name, grantee, retiring, issuing_account, operations, constraint_kind, "
     "context, created";
 
-Status done(Result<catalog::Rows> result) {
-  if (!result.ok()) return std::move(result).error();
+std::atomic<uint64_t> changes_so_far{0};
+
+/// Runs a statement that writes.
+Status change(Transaction& t, std::string_view sql, std::initializer_list<catalog::Parameter> parameters) {
+  COFFER_CHECK_OK(t.run(sql, parameters));
+  t.on_commit([] { changes_so_far.fetch_add(1, std::memory_order_release); });
   return ok_status();
 }
 
@@ -119,6 +125,8 @@ Result<std::vector<Alias>> aliases(Result<catalog::Rows> rows) {
 
 }  // namespace
 
+uint64_t changes() { return changes_so_far.load(std::memory_order_acquire); }
+
 Result<std::optional<Key>> find_key(Transaction& t, std::string_view account, std::string_view region,
                                     std::string_view id) {
   COFFER_TRY(auto all, keys(t, "WHERE account = $1 AND region = $2 AND id = $3", {account, region, id}));
@@ -141,45 +149,48 @@ Result<std::vector<Key>> due(Transaction& t, WallTime now) {
               {now});
 }
 Status insert_key(Transaction& t, const Key& k) {
-  return done(
-      t.run("INSERT INTO kms_keys (" + std::string(kKeyColumns) +
-                ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
-            {k.account,
-             k.region,
-             k.id,
-             k.description,
-             k.usage,
-             k.spec,
-             k.origin,
-             k.state,
-             k.policy,
-             k.manager,
-             k.created,
-             k.deletion,
-             k.pending_window_days,
-             k.primary_region,
-             k.material,
-             k.rotates,
-             k.rotation_days,
-             k.next_rotation,
-             k.valid_to,
-             k.rotations_on_demand}));
+  return change(
+      t,
+      "INSERT INTO kms_keys (" + std::string(kKeyColumns) +
+          ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
+      {k.account,
+       k.region,
+       k.id,
+       k.description,
+       k.usage,
+       k.spec,
+       k.origin,
+       k.state,
+       k.policy,
+       k.manager,
+       k.created,
+       k.deletion,
+       k.pending_window_days,
+       k.primary_region,
+       k.material,
+       k.rotates,
+       k.rotation_days,
+       k.next_rotation,
+       k.valid_to,
+       k.rotations_on_demand});
 }
 Status update_key(Transaction& t, const Key& k) {
-  return done(t.run(
+  return change(
+      t,
       "UPDATE kms_keys SET description = $4, state = $5, policy = $6, deletion = $7, pending_window = $8, "
       "primary_region = $9, material = $10, "
       "rotates = $11, rotation_days = $12, next_rotation = $13, valid_to = $14, rotations_on_demand = $15 "
       "WHERE account = $1 AND region = $2 AND id = $3",
       {k.account, k.region, k.id, k.description, k.state, k.policy, k.deletion, k.pending_window_days, k.primary_region,
-       k.material, k.rotates, k.rotation_days, k.next_rotation, k.valid_to, k.rotations_on_demand}));
+       k.material, k.rotates, k.rotation_days, k.next_rotation, k.valid_to, k.rotations_on_demand});
 }
 Status remove_key(Transaction& t, const Key& k) {
   for (const char* table : {"kms_aliases", "kms_grants", "kms_tags"})
-    COFFER_CHECK_OK(t.run("DELETE FROM " + std::string(table) + " WHERE account = $1 AND region = $2 AND key_id = $3",
-                          {k.account, k.region, k.id}));
+    COFFER_CHECK_OK(change(t,
+                           "DELETE FROM " + std::string(table) + " WHERE account = $1 AND region = $2 AND key_id = $3",
+                           {k.account, k.region, k.id}));
   COFFER_CHECK_OK(
-      t.run("DELETE FROM kms_keys WHERE account = $1 AND region = $2 AND id = $3", {k.account, k.region, k.id}));
+      change(t, "DELETE FROM kms_keys WHERE account = $1 AND region = $2 AND id = $3", {k.account, k.region, k.id}));
   COFFER_TRY(auto left, replicas(t, k.account, k.id));
   return left.empty() ? remove_materials(t, k.account, k.id) : ok_status();
 }
@@ -198,13 +209,14 @@ Result<std::optional<Material>> material(Transaction& t, std::string_view accoun
   return row ? std::optional(material_of(*row)) : std::nullopt;
 }
 Status insert_material(Transaction& t, std::string_view account, std::string_view id, const Material& m) {
-  return done(
-      t.run("INSERT INTO kms_materials (account, id, version, sealed, created, rotation, digest) VALUES ($1, $2, $3, "
-            "$4, $5, $6, $7)",
-            {account, id, m.version, m.sealed, m.created, m.rotation, m.digest}));
+  return change(
+      t,
+      "INSERT INTO kms_materials (account, id, version, sealed, created, rotation, digest) VALUES ($1, $2, $3, "
+      "$4, $5, $6, $7)",
+      {account, id, m.version, m.sealed, m.created, m.rotation, m.digest});
 }
 Status remove_materials(Transaction& t, std::string_view account, std::string_view id) {
-  return done(t.run("DELETE FROM kms_materials WHERE account = $1 AND id = $2", {account, id}));
+  return change(t, "DELETE FROM kms_materials WHERE account = $1 AND id = $2", {account, id});
 }
 
 Result<std::optional<Alias>> find_alias(Transaction& t, std::string_view account, std::string_view region,
@@ -223,14 +235,15 @@ Result<std::vector<Alias>> aliases_of(Transaction& t, const Key& k) {
                        {k.account, k.region, k.id}));
 }
 Status put_alias(Transaction& t, const Alias& a) {
-  return done(
-      t.run("INSERT INTO kms_aliases (account, region, name, key_id, created, updated) VALUES ($1, $2, $3, $4, $5, $6) "
-            "ON CONFLICT (account, region, name) DO UPDATE SET key_id = $4, updated = $6",
-            {a.account, a.region, a.name, a.key_id, a.created, a.updated}));
+  return change(
+      t,
+      "INSERT INTO kms_aliases (account, region, name, key_id, created, updated) VALUES ($1, $2, $3, $4, $5, $6) "
+      "ON CONFLICT (account, region, name) DO UPDATE SET key_id = $4, updated = $6",
+      {a.account, a.region, a.name, a.key_id, a.created, a.updated});
 }
 Status remove_alias(Transaction& t, const Alias& a) {
-  return done(
-      t.run("DELETE FROM kms_aliases WHERE account = $1 AND region = $2 AND name = $3", {a.account, a.region, a.name}));
+  return change(t, "DELETE FROM kms_aliases WHERE account = $1 AND region = $2 AND name = $3",
+                {a.account, a.region, a.name});
 }
 
 Result<std::vector<Grant>> grants_of(Transaction& t, const Key& k) {
@@ -251,13 +264,14 @@ Status insert_grant(Transaction& t, const Grant& g) {
   std::string operations, context;
   for (const std::string& operation : g.operations) operations += escape(operation) + "\n";
   for (const auto& [key, value] : g.context) context += escape(key) + "\n" + escape(value) + "\n";
-  return done(t.run("INSERT INTO kms_grants (" + std::string(kGrantColumns) +
-                        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
-                    {g.id, g.token, g.account, g.region, g.key_id, g.name, g.grantee, g.retiring, g.issuing_account,
-                     operations, g.constraint, context, g.created}));
+  return change(t,
+                "INSERT INTO kms_grants (" + std::string(kGrantColumns) +
+                    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                {g.id, g.token, g.account, g.region, g.key_id, g.name, g.grantee, g.retiring, g.issuing_account,
+                 operations, g.constraint, context, g.created});
 }
 Status remove_grant(Transaction& t, std::string_view id) {
-  return done(t.run("DELETE FROM kms_grants WHERE id = $1", {id}));
+  return change(t, "DELETE FROM kms_grants WHERE id = $1", {id});
 }
 
 Result<std::vector<Tag>> tags(Transaction& t, const Key& k) {
@@ -271,14 +285,14 @@ Result<std::vector<Tag>> tags(Transaction& t, const Key& k) {
   return all;
 }
 Status put_tag(Transaction& t, const Key& k, const Tag& tag) {
-  return done(
-      t.run("INSERT INTO kms_tags (account, region, key_id, tag_key, tag_value) VALUES ($1, $2, $3, $4, $5) "
-            "ON CONFLICT (account, region, key_id, tag_key) DO UPDATE SET tag_value = $5",
-            {k.account, k.region, k.id, tag.key, tag.value}));
+  return change(t,
+                "INSERT INTO kms_tags (account, region, key_id, tag_key, tag_value) VALUES ($1, $2, $3, $4, $5) "
+                "ON CONFLICT (account, region, key_id, tag_key) DO UPDATE SET tag_value = $5",
+                {k.account, k.region, k.id, tag.key, tag.value});
 }
 Status remove_tag(Transaction& t, const Key& k, std::string_view key) {
-  return done(t.run("DELETE FROM kms_tags WHERE account = $1 AND region = $2 AND key_id = $3 AND tag_key = $4",
-                    {k.account, k.region, k.id, key}));
+  return change(t, "DELETE FROM kms_tags WHERE account = $1 AND region = $2 AND key_id = $3 AND tag_key = $4",
+                {k.account, k.region, k.id, key});
 }
 
 }  // namespace coffer::kms::rows

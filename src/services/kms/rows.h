@@ -1,6 +1,7 @@
 // KMS's rows: keys per account and Region, their material (shared by the replicas of a multi-Region key), aliases,
 // grants, tags.
 #pragma once
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -12,6 +13,9 @@
 namespace coffer::kms::rows {
 
 using catalog::Transaction;
+
+/// Grows whenever a transaction of this process that changed any of these rows has committed.
+uint64_t changes();
 
 struct Key {
   std::string account, region, id;  // id: a UUID, or "mrk-" and 32 digits
