@@ -35,6 +35,12 @@ std::string_view header_of(std::string_view field) {
   return field.starts_with("x-amz-") && !signs ? field : std::string_view();
 }
 
+bool is_field_name(std::string_view name) {
+  return std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+  });
+}
+
 /// Without the folders that some browsers send.
 std::string_view base_name(std::string_view path) {
   const size_t slash = path.find_last_of("/\\");
@@ -128,6 +134,10 @@ Result<S3Post> S3Post::read(const Context& context, api::RequestBody& body, cons
   if (state->key.empty())
     return api::fault(ErrorCode::kInvalidArgument, "UserKeyMustBeSpecified",
                       "User key must have a length greater than 0.");
+  for (const auto& [name, value] : state->form.fields) {
+    if (!header_of(name).empty() && !is_field_name(name))
+      return argument("The field '" + name + "' cannot be a header.");
+  }
   COFFER_TRY(state->claim, claim_of(state->form));
   state->url = (request.secure ? "https://" : "http://") + std::string(request.headers.get("host"));
   if (!at.bucket_in_host) state->url += "/" + percent_encode(at.bucket);
