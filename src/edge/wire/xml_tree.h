@@ -1,21 +1,12 @@
-// A small XML document as a tree. Expat reads it; documents with a DOCTYPE are refused, and with them every entity that
-// a document could define.
+// A small XML document as a tree, with the failure that S3 has a name for.
 #pragma once
-#include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
-#include "base/result.h"
+#include "engine/xml/tree.h"
 
 namespace coffer::wire {
 
-struct XmlElement {
-  std::string name;                                             // without prefix
-  std::string text;                                             // its own, without that of its children
-  std::vector<std::pair<std::string, std::string>> attributes;  // names with prefix
-  std::vector<XmlElement> children;
-};
+using XmlElement = xml::Element;
 
 /// The root element. kInvalidArgument "MalformedXML" for what is no document, is nested too deeply or has too many
 /// elements.
