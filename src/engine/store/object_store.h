@@ -1,7 +1,8 @@
 // ObjectStore: a flat space of named, immutable byte strings. The narrow waist between the vault and any storage.
 //
 // Vocabulary. key: '/'-separated, characters [A-Za-z0-9._-/], no empty component, "." or "..", at most 512 bytes (255 a
-// component), no component beginning with ".tmp-". No key may be a folder of another ("a" and "a/b"): kInvalidArgument.
+// component), no component beginning with ".tmp-". No key may be a folder of another ("a" and "a/b"): kInvalidArgument
+// where the backend is one of folders, unnoticed on S3.
 // put: creates, never replaces. A listing may lag behind put() and remove(), so deletion is never decided from it.
 #pragma once
 #include <cstdint>
@@ -63,7 +64,8 @@ class ObjectStore {
   virtual Status remove(const Context& context, std::string_view key) = 0;
 
   /// The whole object, of at most `limit_bytes` (kCorruption beyond).
-  Result<Bytes> get_all(const Context& context, std::string_view key, uint64_t limit_bytes = kObjectSizeMax);
+  virtual Result<Bytes> get_all(const Context& context, std::string_view key, uint64_t limit_bytes);
+  Result<Bytes> get_all(const Context& context, std::string_view key) { return get_all(context, key, kObjectSizeMax); }
 };
 
 /// In memory; what tests and the simulator use.

@@ -8,7 +8,9 @@
 #include "base/tasks.h"
 #include "base/testing.h"
 #include "engine/store/faulty_store.h"
+#include "engine/store/foreign_s3.h"
 #include "engine/store/object_store.h"
+#include "engine/store/s3_testing.h"
 
 namespace coffer::store {
 namespace {
@@ -63,13 +65,43 @@ class FaultlessBackend : public Backend {
   FaultyStore faulty_{*inner_, [](uint64_t, Operation, std::string_view) { return std::nullopt; }};
 };
 
+// The fake server of s3_testing.h.
+class FakeS3Backend : public Backend {
+ public:
+  explicit FakeS3Backend(FakeS3::Options options = {}) : world_(std::move(options)) {}
+  ObjectStore& store() override { return world_.store(); }
+
+ private:
+  S3World world_;
+};
+
+// A server of somebody else's, in a bucket of its own.
+class ForeignS3Backend : public Backend {
+ public:
+  ObjectStore& store() override { return *store_; }
+
+ private:
+  ForeignS3& server_ = *ForeignS3::running();
+  SystemClock clock_;
+  SystemEntropy entropy_;
+  PosixFileSystem files_;
+  std::unique_ptr<ObjectStore> store_ =
+      must(open_s3(clock_, entropy_, files_, server_.environment(), server_.fresh_url()));
+};
+
 struct Kind {
   const char* name;
   std::function<std::unique_ptr<Backend>()> make;
+  bool has_folders = true;
+  bool is_foreign = false;
 };
 
 class ObjectStoreContract : public ::testing::TestWithParam<Kind> {
  protected:
+  void SetUp() override {
+    if (GetParam().is_foreign && !ForeignS3::running()) GTEST_SKIP() << ForeignS3::why_not();
+    backend_ = GetParam().make();
+  }
   ObjectStore& store() { return backend_->store(); }
   static Context ctx() { return {}; }
   std::string content(std::string_view key) { return to_text(must(store().get_all(ctx(), key))); }
@@ -86,7 +118,7 @@ class ObjectStoreContract : public ::testing::TestWithParam<Kind> {
   }
 
  private:
-  std::unique_ptr<Backend> backend_ = GetParam().make();
+  std::unique_ptr<Backend> backend_;
 };
 
 using Keys = std::vector<std::string>;
@@ -324,6 +356,7 @@ TEST_P(ObjectStoreContract, BadKeysAreRefusedByEveryCall) {
 
 // A caller that is told "it exists" would trust an object that is not there.
 TEST_P(ObjectStoreContract, KeyThatIsAFolderOfAnotherIsInvalidAndNotTaken) {
+  if (!GetParam().has_folders) GTEST_SKIP() << "keys are flat names there, and a folder is not looked for";
   must(store().put(ctx(), "a/b", as_bytes("x")));
 
   EXPECT_TRUE(fails_with(store().put(ctx(), "a", {}), ErrorCode::kInvalidArgument));
@@ -426,7 +459,15 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(Kind{"Memory", [] { return std::make_unique<MemoryBackend>(); }},
                       Kind{"Local", [] { return std::make_unique<LocalBackend>(); }},
                       Kind{"LocalWithoutUnnamedFiles", [] { return std::make_unique<LocalNamedBackend>(); }},
-                      Kind{"FaultyWithoutFaults", [] { return std::make_unique<FaultlessBackend>(); }}),
+                      Kind{"FaultyWithoutFaults", [] { return std::make_unique<FaultlessBackend>(); }},
+                      Kind{"S3", [] { return std::make_unique<FakeS3Backend>(); }, false},
+                      Kind{"S3WithoutChecksumsMetadataAndRanges",
+                           [] {
+                             return std::make_unique<FakeS3Backend>(FakeS3::Options{
+                                 .checksums = false, .metadata = false, .ranges = false, .page_size = 2});
+                           },
+                           false},
+                      Kind{"ForeignS3", [] { return std::make_unique<ForeignS3Backend>(); }, false, true}),
     [](const auto& kind) { return kind.param.name; });
 
 // A backend that only looks first and then writes, as a file server without atomic creation does.
