@@ -31,7 +31,7 @@ Status erase_null_version(const Request& r, const BucketView& bucket, std::strin
 /// What is the latest now has a successor from now on.
 Status end_latest(const Request& r, const Version& successor) {
   COFFER_TRY(const auto latest, rows::latest_version(r.t(), successor.bucket_id, successor.key));
-  return latest ? rows::set_latest(r.t(), *latest, false, successor.modified) : ok_status();
+  return latest ? rows::set_latest(r.t(), *latest, false, r.now()) : ok_status();
 }
 
 /// Puts a version, or a marker, before all others of its key.
@@ -48,7 +48,7 @@ Status put_first(const Request& r, const BucketView& bucket, Version& version) {
   return rows::insert_version(r.t(), version);
 }
 
-Result<Deletion> put_marker(const Request& r, const BucketView& bucket, std::string_view key) {
+Result<Deletion> put_marker(const Request& r, const BucketView& bucket, std::string_view key, Change change) {
   Version marker;
   marker.bucket_id = bucket.bucket.id;
   marker.key = key;
@@ -56,18 +56,18 @@ Result<Deletion> put_marker(const Request& r, const BucketView& bucket, std::str
   marker.modified = r.now();
   marker.owner = bucket.bucket.account;
   COFFER_CHECK_OK(put_first(r, bucket, marker));
-  COFFER_CHECK_OK(tell(r, bucket, marker, Change::kMarkerCreated, "DeleteObject"));
+  COFFER_CHECK_OK(tell(r, bucket, marker, change, "DeleteObject"));
   return Deletion{.marker_created = true, .marker_removed = false, .version_id = marker.version_id};
 }
 
 /// A version by its id; the newest of the others takes its place when it was the latest.
-Status remove_version(const Request& r, const BucketView& bucket, const Version& version) {
+Status remove_version(const Request& r, const BucketView& bucket, const Version& version, Change change) {
   COFFER_CHECK_OK(erase(r, version));
   if (version.latest) {
     COFFER_TRY(const auto next, rows::next_latest(r.t(), bucket.bucket.id, version.key, version.sequence));
     if (next) COFFER_CHECK_OK(rows::set_latest(r.t(), *next, true, std::nullopt));
   }
-  return tell(r, bucket, version, Change::kRemoved, "DeleteObject");
+  return tell(r, bucket, version, change, "DeleteObject");
 }
 
 }  // namespace
@@ -152,16 +152,25 @@ Status store_version(const Request& r, const BucketView& bucket, Version& versio
 Result<Deletion> remove_object(const Request& r, const BucketView& bucket, std::string_view key,
                                std::string_view version_id, bool bypass_governance) {
   const std::string& versioning = bucket.bucket.versioning;
-  if (version_id.empty() && !versioning.empty()) return put_marker(r, bucket, key);
+  if (version_id.empty() && !versioning.empty()) return put_marker(r, bucket, key, Change::kMarkerCreated);
   COFFER_TRY(const auto version,
              rows::find_version(r.t(), bucket.bucket.id, key, version_id.empty() ? kNull : version_id));
   Deletion deletion;
   deletion.version_id = version_id;
   if (!version) return deletion;
   if (is_locked(*version, r.now(), bypass_governance)) return locked();
-  COFFER_CHECK_OK(remove_version(r, bucket, *version));
+  COFFER_CHECK_OK(remove_version(r, bucket, *version, Change::kRemoved));
   deletion.marker_removed = version->marker;
   return deletion;
+}
+
+Status expire_object(const Request& r, const BucketView& bucket, const Version& version) {
+  if (bucket.bucket.versioning.empty()) return remove_version(r, bucket, version, Change::kExpired);
+  COFFER_CHECK_OK(put_marker(r, bucket, version.key, Change::kExpiredMarker));
+  return ok_status();
+}
+Status erase_expired(const Request& r, const BucketView& bucket, const Version& version) {
+  return remove_version(r, bucket, version, Change::kExpired);
 }
 
 Result<Version> version_of(const Request& r, const BucketView& bucket, std::string_view key,
