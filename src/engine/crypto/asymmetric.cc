@@ -149,14 +149,17 @@ KeyPair KeyPair::generate(KeyKind kind) {
   return KeyPair(std::make_unique<State>(State{kind, std::move(key)}));
 }
 
-Result<KeyPair> KeyPair::from_pkcs8(KeyKind kind, ByteView der) {
+Result<KeyPair> KeyPair::from_pkcs8(KeyKind kind, ByteView der) { return read(kind, der, false); }
+Result<KeyPair> KeyPair::from_own_pkcs8(KeyKind kind, ByteView der) { return read(kind, der, true); }
+
+Result<KeyPair> KeyPair::read(KeyKind kind, ByteView der, bool is_own) {
   const unsigned char* at = in_ptr(der);
   const std::unique_ptr<PKCS8_PRIV_KEY_INFO, Free> info(
       d2i_PKCS8_PRIV_KEY_INFO(nullptr, &at, static_cast<long>(der.size())));
   Key key;
   if (info && at == in_ptr(der) + der.size()) key.reset(EVP_PKCS82PKEY(info.get()));
   bool good = key && is_of_kind(key.get(), kind);
-  if (good) {
+  if (good && !is_own) {
     // A key from outside may be any numbers: the pair must belong together.
     const KeyContext context = context_for(key.get());
     good = EVP_PKEY_pairwise_check(context.get()) == 1;

@@ -28,6 +28,9 @@ class KeyPair {
   static KeyPair generate(KeyKind kind);
   /// kInvalidArgument when these bytes are no private key of this kind, or something follows them.
   static Result<KeyPair> from_pkcs8(KeyKind kind, ByteView der);
+  /// The same for what pkcs8() wrote and nobody can have changed since: whether the two halves belong together, which
+  /// takes a good part of a second for the largest keys, is not looked at again.
+  static Result<KeyPair> from_own_pkcs8(KeyKind kind, ByteView der);
   KeyPair(KeyPair&&) noexcept;
   KeyPair& operator=(KeyPair&&) noexcept;
   ~KeyPair();
@@ -50,6 +53,7 @@ class KeyPair {
 
  private:
   struct State;
+  static Result<KeyPair> read(KeyKind kind, ByteView der, bool is_own);
   explicit KeyPair(std::unique_ptr<State>);
   std::unique_ptr<State> state_;
 };

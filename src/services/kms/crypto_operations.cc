@@ -42,7 +42,7 @@ Result<crypto::KeyPair> pair_of(const Request& r, const Key& key) {
   if (!spec || !spec->kind)
     return usage_error(key.arn() + " key spec " + key.spec + " is not valid for this operation.");
   COFFER_TRY(auto material, r.setting.materials.get(r.t(), key, key.material));
-  return crypto::KeyPair::from_pkcs8(*spec->kind, material->view());
+  return crypto::KeyPair::from_own_pkcs8(*spec->kind, material->view());
 }
 
 std::map<std::string, std::string> context_of(const Request& r, std::string_view member) {

@@ -255,7 +255,7 @@ Result<Value> import_key_material(const Request& r) {
   if (token_ends <= r.now()) return bad_token("ExpiredImportTokenException");
   const Spec* spec = find_spec(wrapping);
   COFFER_ASSERT(spec && spec->kind && reader.ok());
-  COFFER_TRY(crypto::KeyPair pair, crypto::KeyPair::from_pkcs8(*spec->kind, reader.bytes(reader.left())));
+  COFFER_TRY(crypto::KeyPair pair, crypto::KeyPair::from_own_pkcs8(*spec->kind, reader.bytes(reader.left())));
   wipe(*opened);
   const Error unreadable = api::fault(ErrorCode::kInvalidArgument, "InvalidCiphertextException",
                                       "The key material does not open with this import token.");

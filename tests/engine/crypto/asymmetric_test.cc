@@ -47,11 +47,14 @@ TEST(KeyPair, Pkcs8CarriesTheWholeKey) {
   for (const Signing& s : kSignings) {
     const KeyPair pair = KeyPair::generate(s.kind);
     const Secret der = pair.pkcs8();
-    auto again = KeyPair::from_pkcs8(s.kind, der.view());
-    ASSERT_TRUE(again.ok()) << again.error().message;
-    EXPECT_EQ(again->public_key(), pair.public_key());
-    const Bytes digest = hash_of(s.hash, as_bytes("m"));
-    EXPECT_TRUE(pair.verify(s.scheme, s.hash, digest, again->sign(s.scheme, s.hash, digest)));
+    for (auto read : {KeyPair::from_pkcs8, KeyPair::from_own_pkcs8}) {
+      auto again = read(s.kind, der.view());
+      ASSERT_TRUE(again.ok()) << again.error().message;
+      EXPECT_EQ(again->public_key(), pair.public_key());
+      const Bytes digest = hash_of(s.hash, as_bytes("m"));
+      EXPECT_TRUE(pair.verify(s.scheme, s.hash, digest, again->sign(s.scheme, s.hash, digest)));
+      EXPECT_FALSE(read(s.kind, der.view().first(der.size() - 1)).ok());
+    }
   }
 }
 
