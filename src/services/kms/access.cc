@@ -123,9 +123,13 @@ Result<rows::Key> key_of_blob(const Request& r, ByteView blob) {
   return invalid;
 }
 
+bool is_pending_deletion(const rows::Key& key) {
+  return key.state == "PendingDeletion" || key.state == "PendingReplicaDeletion";
+}
+
 Status check_state(const rows::Key& key, Needs needs) {
   const std::string& state = key.state;
-  const bool pending = state == "PendingDeletion" || state == "PendingReplicaDeletion";
+  const bool pending = is_pending_deletion(key);
   if (needs == Needs::kPendingDeletion) return pending ? ok_status() : invalid_state(key, "not pending deletion");
   if (pending) return invalid_state(key, "pending deletion");
   if (needs == Needs::kNotPending) return ok_status();

@@ -36,6 +36,13 @@ std::string new_key_id(const Request& r, bool multi_region) {
   return multi_region ? "mrk-" + to_hex(r.setting.entropy.array<16>()) : random_uuid(r.setting.entropy);
 }
 
+/// As a key is that was made for material of its owner, in one Region or in one more.
+void await_import(Key& key) {
+  key.state = "PendingImport";
+  key.material = 0;
+  key.valid_to.reset();
+}
+
 Status set_state(const Request& r, Key& key, std::string state) {
   key.state = std::move(state);
   return rows::update_key(r.t(), key);
@@ -65,7 +72,7 @@ Result<Value> metadata(const Request& r, const Key& key) {
   if (is_hmac(key.spec)) value.set("MacAlgorithms", api::text_list({"HMAC_SHA_" + key.spec.substr(5)}));
   if (key.deletion && key.state == "PendingDeletion") value.set("DeletionDate", *key.deletion);
   if (key.state == "PendingReplicaDeletion") value.set("PendingDeletionWindowInDays", key.pending_window_days);
-  if (key.origin == "EXTERNAL" && key.state != "PendingImport") {
+  if (key.origin == "EXTERNAL" && key.material != 0) {
     value.set("ExpirationModel", key.valid_to ? "KEY_MATERIAL_EXPIRES" : "KEY_MATERIAL_DOES_NOT_EXPIRE");
     if (key.valid_to) value.set("ValidTo", *key.valid_to);
   }
@@ -125,7 +132,7 @@ Result<Value> create_key(const Request& r) {
   key.description = r.text("Description");
   key.created = r.now();
   key.policy = r.input().has("Policy") ? r.text("Policy") : default_key_policy(key.account);
-  if (key.origin == "EXTERNAL") key.state = "PendingImport";
+  if (key.origin == "EXTERNAL") await_import(key);
   COFFER_CHECK_OK(check_key_policy(r, key, key.policy, r.input().flag("BypassPolicyLockoutSafetyCheck")));
   std::vector<rows::Tag> tags;
   COFFER_CHECK_OK(check_tags(r, tags));
@@ -207,7 +214,7 @@ Result<Value> cancel_key_deletion(const Request& r) {
   COFFER_CHECK_OK(check_state(key, Needs::kPendingDeletion));
   key.deletion.reset();
   key.pending_window_days = 0;
-  COFFER_CHECK_OK(set_state(r, key, "Disabled"));
+  COFFER_CHECK_OK(set_state(r, key, key.material == 0 ? "PendingImport" : "Disabled"));
   return Value::object({{"KeyId", key.arn()}});
 }
 
@@ -289,6 +296,7 @@ Result<Value> replicate_key(const Request& r) {
   Key replica = key;
   replica.region = region;
   replica.created = r.now();
+  if (replica.origin == "EXTERNAL") await_import(replica);
   replica.description = r.text("Description");
   replica.policy = r.input().has("Policy") ? r.text("Policy") : default_key_policy(key.account);
   COFFER_TRY(auto taken, rows::find_key(r.t(), key.account, region, key.id));

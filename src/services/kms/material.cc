@@ -1,4 +1,6 @@
 // Key material: made, sealed under the installation's root, unsealed for use, rotated, imported.
+#include <algorithm>
+
 #include "base/base64.h"
 #include "engine/crypto/digest.h"
 #include "engine/crypto/key_wrap.h"
@@ -149,7 +151,7 @@ Result<Value> disable_key_rotation(const Request& r) {
 Result<Value> get_key_rotation_status(const Request& r) {
   COFFER_TRY(Key key, key_of(r, Naming::kNoAlias));
   COFFER_CHECK_OK(check_rotatable(key));
-  const bool rotates = key.rotates && key.state != "PendingDeletion" && key.state != "PendingReplicaDeletion";
+  const bool rotates = key.rotates && !is_pending_deletion(key);
   Value output = Value::object({{"KeyRotationEnabled", rotates}, {"KeyId", key.arn()}});
   if (rotates) {
     output.set("RotationPeriodInDays", key.rotation_days);
@@ -292,7 +294,8 @@ Result<Value> import_key_material(const Request& r) {
                       "This key had other key material before, and takes only that.");
   COFFER_CHECK_OK(rows::remove_materials(r.t(), key.account, key.id));
   COFFER_CHECK_OK(rows::insert_material(r.t(), key.account, key.id, material));
-  key.state = "Enabled";
+  if (key.state == "PendingImport") key.state = "Enabled";  // a disabled key stays so
+  key.material = material.version;
   key.valid_to = valid_to;
   COFFER_CHECK_OK(rows::update_key(r.t(), key));
   r.setting.materials.forget(key);
@@ -300,13 +303,19 @@ Result<Value> import_key_material(const Request& r) {
 }
 
 Status drop_imported_material(catalog::Transaction& t, MaterialCache& cache, Key key) {
+  COFFER_TRY(auto all, rows::replicas(t, key.account, key.id));
+  // Each Region imports and loses it by itself; the bytes go with the last.
+  const bool is_needed = std::any_of(
+      all.begin(), all.end(), [&](const Key& other) { return other.region != key.region && other.material != 0; });
   COFFER_TRY(auto material, rows::material(t, key.account, key.id, 1));
-  if (material) {
+  if (material && !is_needed) {
     material->sealed.clear();
     COFFER_CHECK_OK(rows::remove_materials(t, key.account, key.id));
     COFFER_CHECK_OK(rows::insert_material(t, key.account, key.id, *material));
   }
-  key.state = "PendingImport";
+  // A key that is going keeps going.
+  if (!is_pending_deletion(key)) key.state = "PendingImport";
+  key.material = 0;
   key.valid_to.reset();
   cache.forget(key);
   return rows::update_key(t, key);

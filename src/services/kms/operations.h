@@ -75,6 +75,7 @@ enum class Needs { kUsable, kNotPending, kPendingDeletion, kEnabledOrDisabled, k
 /// states".
 Status check_state(const rows::Key& key, Needs needs);
 Status check_usage(const rows::Key& key, std::string_view usage);
+bool is_pending_deletion(const rows::Key& key);
 
 // what must be allowed
 /// One decision on a key, with its policy, grants and condition keys. `grant_operation` empty: grants do not count.

@@ -24,7 +24,7 @@ struct Key {
   std::optional<WallTime> deletion;
   int64_t pending_window_days = 0;
   std::string primary_region;  // multi-Region keys only
-  int64_t material = 1;        // the version that new ciphertexts use
+  int64_t material = 1;  // the version that new ciphertexts use; 0: it waits for material to be imported
   bool rotates = false;
   int64_t rotation_days = 365;
   std::optional<WallTime> next_rotation;
