@@ -197,7 +197,7 @@ Result<api::AccessRequest> access_to_key(const Request& r, const rows::Key& key,
   conditions.emplace_back("kms:MultiRegion", std::vector<std::string>{key.multi_region() ? "true" : "false"});
   if (key.multi_region())
     conditions.emplace_back("kms:MultiRegionKeyType",
-                            std::vector<std::string>{key.primary_region == key.region ? "PRIMARY" : "REPLICA"});
+                            std::vector<std::string>{key.is_replica() ? "REPLICA" : "PRIMARY"});
   if (!context.empty()) {
     std::vector<std::string> keys;
     for (const auto& [name, value] : context) {

@@ -272,8 +272,7 @@ class KeyService final : public Service {
     }
     if (key.valid_to && *key.valid_to <= now) return drop_imported_material(t, materials_, key);
     // A replica turns with its primary; a disabled key when it is enabled again.
-    const bool primary = !key.multi_region() || key.primary_region == key.region;
-    if (!key.rotates || !key.next_rotation || *key.next_rotation > now || key.state != "Enabled" || !primary)
+    if (!key.rotates || !key.next_rotation || *key.next_rotation > now || key.state != "Enabled" || key.is_replica())
       return ok_status();
     api::Call call;
     call.context = context;

@@ -93,7 +93,7 @@ Result<Value> metadata(const Request& r, const Key& key) {
       }
     }
     value.set("MultiRegionConfiguration",
-              Value::object({{"MultiRegionKeyType", key.primary_region == key.region ? "PRIMARY" : "REPLICA"},
+              Value::object({{"MultiRegionKeyType", key.is_replica() ? "REPLICA" : "PRIMARY"},
                              {"PrimaryKey", primary},
                              {"ReplicaKeys", std::move(replicas)}}));
   }
@@ -199,7 +199,7 @@ Result<Value> schedule_key_deletion(const Request& r) {
                       "PendingWindowInDays must be between 7 and 30 days.");
   if (key.manager == "AWS") return unsupported("AWS managed keys cannot be deleted.");
   COFFER_TRY(auto all, rows::replicas(r.t(), key.account, key.id));
-  const bool waits = key.multi_region() && key.primary_region == key.region && all.size() > 1;
+  const bool waits = !key.is_replica() && all.size() > 1;
   key.pending_window_days = days;
   key.deletion = waits ? std::nullopt : std::optional(r.now() + std::chrono::hours(24 * days));
   key.state = waits ? "PendingReplicaDeletion" : "PendingDeletion";
@@ -287,8 +287,7 @@ Result<Value> list_key_policies(const Request& r) {
 Result<Value> replicate_key(const Request& r) {
   COFFER_TRY(Key key, key_of(r, Naming::kNoAlias));
   COFFER_CHECK_OK(check_state(key, Needs::kUsable));
-  if (!key.multi_region() || key.primary_region != key.region)
-    return unsupported(key.arn() + " is not a multi-Region primary key.");
+  if (!key.multi_region() || key.is_replica()) return unsupported(key.arn() + " is not a multi-Region primary key.");
   const std::string region = r.text("ReplicaRegion");
   const auto& regions = r.setting.options.regions;
   if (std::find(regions.begin(), regions.end(), region) == regions.end())

@@ -1,7 +1,6 @@
 // Key material: made, sealed under the installation's root, unsealed for use, rotated, imported.
 #include <algorithm>
 
-#include "base/base64.h"
 #include "engine/crypto/digest.h"
 #include "engine/crypto/key_wrap.h"
 #include "engine/crypto/sealed_object.h"
@@ -20,6 +19,7 @@ constexpr std::chrono::minutes kCachedFor{5};
 constexpr size_t kImportedSize = 32;
 constexpr int64_t kRotationsOnDemandMax = 25;
 constexpr std::chrono::hours kImportTokenLife{24};
+constexpr std::chrono::minutes kRotationAheadMin{20};  // of an automatic rotation, for one on demand
 
 std::string place_of(const Key& key, int64_t version) {
   return "kms/" + key.account + "/" + key.id + "/" + std::to_string(version);
@@ -32,6 +32,14 @@ Error unsupported(std::string message) {
 /// AWS rotates what it made itself; what was imported, signs or authenticates stays.
 Status check_rotatable(const Key& key) {
   if (!key.symmetric() || key.origin != "AWS_KMS") return unsupported(key.arn() + " cannot be rotated automatically.");
+  return ok_status();
+}
+
+/// For what changes rotation: that is done to the primary key, and its replicas follow.
+Status check_rotated_here(const Key& key) {
+  COFFER_CHECK_OK(check_state(key, Needs::kRotatable));
+  COFFER_CHECK_OK(check_rotatable(key));
+  if (key.is_replica()) return unsupported(key.arn() + " is a replica: rotation belongs to the primary key.");
   return ok_status();
 }
 
@@ -111,8 +119,11 @@ Status rotate(const Request& r, Key& key, std::string_view kind) {
   COFFER_TRY(auto all, rows::replicas(r.t(), key.account, key.id));
   for (Key& one : all) {
     one.material = material.version;
-    if (one.rotates) one.next_rotation = r.now() + std::chrono::hours(24 * one.rotation_days);
-    if (kind == "ON_DEMAND") ++one.rotations_on_demand;
+    if (kind == "ON_DEMAND") {
+      ++one.rotations_on_demand;  // the schedule stays as it is
+    } else {
+      one.next_rotation = r.now() + std::chrono::hours(24 * one.rotation_days);
+    }
     COFFER_CHECK_OK(rows::update_key(r.t(), one));
     if (one.region == key.region) key = one;
   }
@@ -121,10 +132,7 @@ Status rotate(const Request& r, Key& key, std::string_view kind) {
 
 Result<Value> enable_key_rotation(const Request& r) {
   COFFER_TRY(Key key, key_of(r, Naming::kNoAlias));
-  COFFER_CHECK_OK(check_state(key, Needs::kRotatable));
-  COFFER_CHECK_OK(check_rotatable(key));
-  if (key.multi_region() && key.primary_region != key.region)
-    return unsupported(key.arn() + " is a replica: rotation is set on the primary key.");
+  COFFER_CHECK_OK(check_rotated_here(key));
   COFFER_TRY(auto all, rows::replicas(r.t(), key.account, key.id));
   for (Key& one : all) {
     one.rotates = true;
@@ -137,8 +145,7 @@ Result<Value> enable_key_rotation(const Request& r) {
 
 Result<Value> disable_key_rotation(const Request& r) {
   COFFER_TRY(Key key, key_of(r, Naming::kNoAlias));
-  COFFER_CHECK_OK(check_state(key, Needs::kRotatable));
-  COFFER_CHECK_OK(check_rotatable(key));
+  COFFER_CHECK_OK(check_rotated_here(key));
   COFFER_TRY(auto all, rows::replicas(r.t(), key.account, key.id));
   for (Key& one : all) {
     one.rotates = false;
@@ -191,13 +198,13 @@ Result<Value> list_key_rotations(const Request& r) {
 
 Result<Value> rotate_key_on_demand(const Request& r) {
   COFFER_TRY(Key key, key_of(r, Naming::kNoAlias));
-  COFFER_CHECK_OK(check_state(key, Needs::kRotatable));
-  COFFER_CHECK_OK(check_rotatable(key));
-  if (key.multi_region() && key.primary_region != key.region)
-    return unsupported(key.arn() + " is a replica: the primary key is rotated.");
+  COFFER_CHECK_OK(check_rotated_here(key));
   if (key.rotations_on_demand >= kRotationsOnDemandMax)
     return api::fault(ErrorCode::kResourceExhausted, "LimitExceededException",
                       "A key is rotated on demand at most 25 times.");
+  if (key.rotates && key.next_rotation && *key.next_rotation <= r.now() + kRotationAheadMin)
+    return api::fault(ErrorCode::kConflict, "ConflictException",
+                      "The automatic rotation of " + key.arn() + " is due within 20 minutes.");
   COFFER_CHECK_OK(rotate(r, key, "ON_DEMAND"));
   return Value::object({{"KeyId", key.arn()}});
 }

@@ -33,6 +33,7 @@ struct Key {
 
   [[nodiscard]] std::string arn() const { return "arn:aws:kms:" + region + ":" + account + ":key/" + id; }
   [[nodiscard]] bool multi_region() const { return !primary_region.empty(); }
+  [[nodiscard]] bool is_replica() const { return multi_region() && primary_region != region; }
   [[nodiscard]] bool symmetric() const { return spec == "SYMMETRIC_DEFAULT"; }
 };
 Result<std::optional<Key>> find_key(Transaction&, std::string_view account, std::string_view region,
