@@ -22,6 +22,15 @@ Error invalid_state(const rows::Key& key, std::string_view what) {
                     key.arn() + " is " + std::string(what) + ".");
 }
 
+/// What is said about all keys of other accounts that are not there or not to be touched, so that it tells neither.
+Error not_for_strangers(const Request& r) {
+  return Error{ErrorCode::kPermissionDenied,
+               "User: " + r.call().caller.arn + " is not authorized to perform: kms:" + r.call().operation +
+                   " on this resource because the resource does not exist in this Region, no resource-based policies "
+                   "allow access, or a resource-based policy explicitly denies access",
+               {}};
+}
+
 /// Does a grant's principal mean the caller?
 bool is_grantee(const std::string& principal, const api::Caller& caller) {
   return principal == caller.arn || principal == caller.principal_arn ||
@@ -73,17 +82,8 @@ Result<rows::Key> resolve(const Request& r, std::string_view name, Naming naming
     if (region != r.call().region) return not_found("Invalid arn " + region);
     if (resource.starts_with("key/")) resource.remove_prefix(4);
   }
-  const bool foreign = account != r.account();
   const auto absent = [&](std::string message) {
-    if (foreign) {
-      return Error{ErrorCode::kPermissionDenied,
-                   "User: " + r.call().caller.arn + " is not authorized to perform: kms:" + r.call().operation +
-                       " on this resource because the resource does not exist in this Region, no resource-based "
-                       "policies allow access, or a "
-                       "resource-based policy explicitly denies access",
-                   {}};
-    }
-    return not_found(message);
+    return account == r.account() ? not_found(message) : not_for_strangers(r);
   };
   std::string id(resource);
   if (resource.starts_with("alias/")) {
@@ -97,6 +97,10 @@ Result<rows::Key> resolve(const Request& r, std::string_view name, Naming naming
   if (!facts || facts->key.account != account)
     return absent("Key 'arn:aws:kms:" + region + ":" + account + ":key/" + id + "' does not exist");
   return facts->key;
+}
+
+Status check_own(const Request& r, const rows::Key& key) {
+  return key.account == r.account() ? ok_status() : Status(not_for_strangers(r));
 }
 
 Result<KeyFactsPtr> facts_of(const Request& r, const rows::Key& key) {

@@ -19,8 +19,7 @@ Result<Requests> without_key(const Request&) {
 Result<Requests> on_key(const Request& r, Naming naming, std::string_view grant_operation, bool foreign_too,
                         const std::map<std::string, std::string>& context, api::ConditionKeys more = {}) {
   COFFER_TRY(rows::Key key, key_of(r, naming));
-  if (!foreign_too && key.account != r.account())
-    return api::fault(ErrorCode::kNotFound, "NotFoundException", "Key '" + key.arn() + "' does not exist");
+  if (!foreign_too) COFFER_CHECK_OK(check_own(r, key));
   COFFER_TRY(AccessRequest request,
              access_to_key(r, key, "kms:" + r.call().operation, grant_operation, context, std::move(more)));
   return Requests{std::move(request)};

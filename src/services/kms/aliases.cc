@@ -20,6 +20,13 @@ Status check_name(const Request& r, const std::string& name) {
   return ok_status();
 }
 
+/// What an alias stays with: a program that uses it must not need another algorithm family.
+enum class Type { kSymmetric, kHmac, kAsymmetric };
+Type type_of(const Key& key) {
+  if (key.symmetric()) return Type::kSymmetric;
+  return key.spec.starts_with("HMAC_") ? Type::kHmac : Type::kAsymmetric;
+}
+
 Result<Alias> alias_named(const Request& r) {
   COFFER_TRY(auto alias, rows::find_alias(r.t(), r.account(), r.call().region, r.text("AliasName")));
   if (alias) return std::move(*alias);
@@ -30,8 +37,7 @@ Result<Alias> alias_named(const Request& r) {
 
 Result<Key> own_target(const Request& r) {
   COFFER_TRY(Key key, key_of(r, Naming::kNoAlias, "TargetKeyId"));
-  if (key.account != r.account())
-    return api::fault(ErrorCode::kNotFound, "NotFoundException", "Key '" + key.arn() + "' does not exist");
+  COFFER_CHECK_OK(check_own(r, key));
   COFFER_CHECK_OK(check_state(key, Needs::kNotPending));
   return key;
 }
@@ -62,7 +68,7 @@ Result<Value> update_alias(const Request& r) {
   COFFER_TRY(Alias alias, alias_named(r));
   COFFER_TRY(Key target, own_target(r));
   COFFER_TRY(auto current, rows::find_key(r.t(), alias.account, alias.region, alias.key_id));
-  if (current && (current->spec != target.spec || current->usage != target.usage))
+  if (current && (type_of(*current) != type_of(target) || current->usage != target.usage))
     return api::fault(ErrorCode::kInvalidArgument, "ValidationException",
                       "The new key must have the type and usage of the old one.");
   if (alias.key_id != target.id) COFFER_CHECK_OK(check_room(r, target));
@@ -84,6 +90,7 @@ Result<Value> list_aliases(const Request& r) {
   std::vector<Alias> aliases;
   if (r.input().has("KeyId")) {
     COFFER_TRY(Key key, key_of(r, Naming::kNoAlias));
+    COFFER_CHECK_OK(check_own(r, key));
     COFFER_TRY(aliases, rows::aliases_of(r.t(), key));
     std::erase_if(aliases, [&](const Alias& alias) { return alias.name <= after; });
   } else {

@@ -62,6 +62,9 @@ enum class Naming { kAny, kNoAlias };  // management operations take no alias
 /// The key of this Region that `name` (id, ARN, alias, alias ARN) means; "NotFoundException", "InvalidArnException". A
 /// foreign key that does not exist is an AccessDenied, so that its absence tells nothing.
 Result<rows::Key> resolve(const Request&, std::string_view name, Naming naming);
+/// For what nobody does to another account's key, whatever policies say: the same answer as for one that does not
+/// exist.
+Status check_own(const Request&, const rows::Key& key);
 /// Of the input's member `KeyId`.
 Result<rows::Key> key_of(const Request&, Naming naming, std::string_view member = "KeyId");
 /// The key that a blob was made by; "InvalidCiphertextException".
