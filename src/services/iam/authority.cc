@@ -119,13 +119,11 @@ class CachingAuthority final : public Authority {
 
   Status authorize(catalog::Transaction& t, const api::Call& call, const Identity& identity,
                    const std::vector<AccessRequest>& requests) override {
-    RequestContext global = policy::global_context(call);
-    set_organization(global, "Principal", identity.organization_id, identity.organization_path);
+    Standing source;
     if (!call.source_account.empty()) {
-      COFFER_TRY(Standing source, standing_of(t, call.source_account));
-      set_organization(global, "Source", source.organization_id, source.organization_path);
+      COFFER_TRY(source, standing_of(t, call.source_account));
     }
-    for (const AccessRequest& request : requests) COFFER_CHECK_OK(decide(t, call, identity, request, global));
+    for (const AccessRequest& request : requests) COFFER_CHECK_OK(decide(t, call, identity, request, source));
     return ok_status();
   }
 
@@ -195,18 +193,23 @@ class CachingAuthority final : public Authority {
   }
 
   Status decide(catalog::Transaction& t, const api::Call& call, const Identity& identity, const AccessRequest& request,
-                const RequestContext& global) {
-    RequestContext context = global;
+                const Standing& source) {
     const std::string& owner = request.resource_account.empty() ? call.caller.account : request.resource_account;
     Standing standing;
     const bool own = owner == identity.caller.account;
     if (!own && !owner.empty()) {
       COFFER_TRY(standing, standing_of(t, owner));
     }
-    set_organization(context, "Resource", own ? identity.organization_id : standing.organization_id,
-                     own ? identity.organization_path : standing.organization_path);
-    if (!owner.empty()) context.set("aws:ResourceAccount", owner);
-    for (const auto& [key, values] : request.conditions) context.set(key, values);
+    const RequestContext context([&] {
+      RequestContext all = policy::global_context(call);
+      set_organization(all, "Principal", identity.organization_id, identity.organization_path);
+      set_organization(all, "Source", source.organization_id, source.organization_path);
+      set_organization(all, "Resource", own ? identity.organization_id : standing.organization_id,
+                       own ? identity.organization_path : standing.organization_path);
+      if (!owner.empty()) all.set("aws:ResourceAccount", owner);
+      for (const auto& [key, values] : request.conditions) all.set(key, values);
+      return all;
+    });
 
     policy::ResourceSide side;
     side.policy = request.resource_policy.get();

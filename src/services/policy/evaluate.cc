@@ -1,6 +1,7 @@
 #include "services/policy/evaluate.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "services/policy/statement.h"
 #include "services/policy/text.h"
@@ -205,7 +206,14 @@ Decision decide(const Query& query, const ResourceSide& resource, const Verdicts
 
 }  // namespace
 
+void RequestContext::made() const {
+  if (!make_) return;
+  const std::function<RequestContext()> make = std::exchange(make_, nullptr);
+  keys_ = make().keys_;
+}
+
 void RequestContext::set(std::string_view key, std::vector<std::string> values) {
+  made();
   std::string name = lower_case(key);
   const auto known = std::find_if(keys_.begin(), keys_.end(), [&](const auto& entry) { return entry.first == name; });
   if (known != keys_.end()) {
@@ -216,6 +224,7 @@ void RequestContext::set(std::string_view key, std::vector<std::string> values) 
 }
 
 const std::vector<std::string>* RequestContext::find(std::string_view key) const {
+  made();
   for (const auto& [name, values] : keys_) {
     if (equal_without_case(name, key)) return &values;
   }

@@ -2,6 +2,7 @@
 // evaluation logic", in one pure function. Every decision of this installation is made here: API calls, PassRole, KMS
 // keys, trust policies, and the Simulate operations.
 #pragma once
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -14,16 +15,22 @@
 
 namespace coffer::policy {
 
-/// Condition keys and their values. Names are matched without case.
+/// Condition keys and their values. Names are matched without case. Not for several threads at once.
 class RequestContext {
  public:
+  RequestContext() = default;
+  /// `make` gives all keys, when the first one is asked for: most decisions look at none.
+  explicit RequestContext(std::function<RequestContext()> make) : make_(std::move(make)) {}
   void set(std::string_view key, std::string value) { set(key, std::vector<std::string>{std::move(value)}); }
   void set(std::string_view key, std::vector<std::string> values);
   /// Null when the key is absent. An empty list is a present key without values.
   [[nodiscard]] const std::vector<std::string>* find(std::string_view key) const;
 
  private:
-  std::vector<std::pair<std::string, std::vector<std::string>>> keys_;  // lower case
+  void made() const;
+
+  mutable std::vector<std::pair<std::string, std::vector<std::string>>> keys_;  // lower case
+  mutable std::function<RequestContext()> make_;
 };
 
 using DocumentPtr = std::shared_ptr<const Document>;
