@@ -1,6 +1,7 @@
 // up, audit verify.
 #include <nlohmann/json.hpp>
 
+#include "base/this_process.h"
 #include "edge/cli/commands.h"
 #include "edge/cli/exit_codes.h"
 #include "edge/daemon/daemon.h"
@@ -69,6 +70,7 @@ void print_started(Invocation& invocation, const daemon::Config& config, const d
 
 Result<int> run_up(Invocation& invocation) {
   COFFER_TRY(daemon::Config config, up_config_of(invocation));
+  keep_memory_private();
   World& world = invocation.world();
   const auto log = [&](std::string_view level, std::string_view text) {
     world.messages.write("coffer: " + std::string(level) + ": " + std::string(text) + "\n");

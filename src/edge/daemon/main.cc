@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/context.h"
+#include "base/this_process.h"
 #include "edge/daemon/config.h"
 #include "edge/daemon/daemon.h"
 #include "edge/daemon/systemd.h"
@@ -55,6 +56,7 @@ class ReloadingClock final : public Clock {
 };
 
 int serve(const daemon::Config& config) {
+  keep_memory_private();
   StopSource stop;
   stop_on_signal = &stop;
   std::signal(SIGINT, on_stop);

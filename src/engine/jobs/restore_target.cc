@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/this_process.h"
 #include "engine/postgres/control_file.h"
 #include "engine/postgres/lsn.h"
 
@@ -90,9 +91,8 @@ Result<std::unique_ptr<RestoreTarget>> RestoreTarget::prepare(FileSystem& files,
   if (there.ok() && there->type != FileType::kDirectory)
     return refuse(t->target_ + " is not a directory", "choose another target");
   // As root we restore for whoever owns the place: PostgreSQL would not run on root's files.
-  COFFER_TRY(FileStat self, files.stat("/proc/self"));
-  if (self.uid == 0) {
-    FileStat owner = self;
+  if (effective_user() == 0) {
+    FileStat owner;
     if (there.ok()) {
       owner = *there;
     } else if (auto parent = files.stat(parent_of(t->target_)); parent.ok()) {

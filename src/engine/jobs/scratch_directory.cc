@@ -4,6 +4,8 @@
 #include <optional>
 #include <vector>
 
+#include "base/this_process.h"
+
 namespace coffer::jobs {
 
 namespace {
@@ -73,8 +75,7 @@ Result<std::unique_ptr<ScratchDirectory>> ScratchDirectory::create(const Environ
   COFFER_TRY(made->parent_, environment.files.open_directory(environment.scratch));
   made->name_ = "p-" + to_hex(environment.entropy.array<4>());
   made->path_ = environment.scratch + "/" + made->name_;
-  COFFER_TRY(FileStat self, environment.files.stat("/proc/self"));
-  if (self.uid == 0) {
+  if (effective_user() == 0) {
     COFFER_TRY(Account account, unprivileged_account(environment.files));
     made->give_away_ = true;
     made->uid_ = account.uid;

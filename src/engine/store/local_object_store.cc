@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 
+#include "base/this_process.h"
 #include "engine/store/object_store.h"
 #include "engine/store/store_checks.h"
 
@@ -34,8 +35,7 @@ struct Owner {
 };
 
 Result<std::optional<Owner>> heir(FileSystem& file_system, const std::string& root) {
-  auto self = file_system.stat("/proc/self");
-  if (!self.ok() || self->uid != 0) return std::optional<Owner>();  // only root can give files away
+  if (effective_user() != 0) return std::optional<Owner>();  // only root can give files away
   COFFER_TRY(FileStat stat, file_system.stat(root));
   if (stat.uid == 0) return std::optional<Owner>();
   return std::optional<Owner>(Owner{stat.uid, stat.gid});
