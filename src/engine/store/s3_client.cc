@@ -123,7 +123,7 @@ Result<S3Answer> S3Client::attempt(const Context& context, const S3Request& requ
                         .body = request.body};
   exchange.answer_limit_bytes = request.answer_limit_bytes;
   exchange.fresh_connection = number > 0;
-  const uint64_t bytes = std::max<uint64_t>(request.body.size(), request.answer_limit_bytes);
+  const uint64_t bytes = std::max<uint64_t>(request.body.size(), request.expected_bytes);
   exchange.deadline = options_.attempt_deadline + std::chrono::seconds(bytes / kSlowLineBytesPerSecond);
   exchange.headers.emplace_back("Host", location_.host(where));
   const std::string_view hash =

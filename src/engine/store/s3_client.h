@@ -20,7 +20,7 @@ namespace coffer::store {
 
 struct S3Options {
   Backoff backoff;
-  std::chrono::seconds give_up_after{300};             // of one operation, from its first attempt on
+  std::chrono::milliseconds give_up_after{300'000};    // of one operation, from its first attempt on
   std::chrono::milliseconds attempt_deadline{30'000};  // and what a slow line needs for the bytes
   double requests_at_first = 16, requests_most = 64;
 };
@@ -33,6 +33,7 @@ struct S3Request {
   ByteView body;
   std::string payload_sha256_hex;  // empty: of no body
   uint64_t answer_limit_bytes = 4 << 20;
+  uint64_t expected_bytes = 0;  // of the answer: what a slow line is given time for
 };
 
 /// A success, or one of the failures that mean something to a caller: 404, 412 and 416.

@@ -18,7 +18,7 @@ constexpr int kPollMillis = 1000;
 constexpr std::chrono::milliseconds kStopPoll{50};
 // A transfer that moves less than this for so long is given up: the next attempt takes another connection.
 constexpr long kLowSpeedBytes = 1024, kLowSpeedSeconds = 10;
-constexpr size_t kHeadersSizeMax = 64 << 10;
+constexpr size_t kHeadersSizeMax = 64 << 10, kFailureSizeMax = 256 << 10;
 
 struct FreeEasy {
   void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
@@ -59,7 +59,12 @@ struct Job {
 size_t take_body(char* data, size_t size, size_t count, void* user) {
   Job& job = *static_cast<Job*>(user);
   const size_t more = size * count;
-  if (job.answer.body.size() + more > job.exchange->answer_limit_bytes) {
+  long status = 0;
+  curl_easy_getinfo(job.handle.get(), CURLINFO_RESPONSE_CODE, &status);
+  // What is said about a failure may be longer than the few bytes that were asked for.
+  const bool success = status >= 200 && status < 300;
+  const uint64_t limit = success ? job.exchange->answer_limit_bytes : kFailureSizeMax;
+  if (job.answer.body.size() + more > limit) {
     job.too_large = true;
     return 0;
   }

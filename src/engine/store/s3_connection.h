@@ -19,7 +19,7 @@ struct HttpExchange {
   std::string method, url;
   sigv4::HeaderFields headers;
   ByteView body;
-  uint64_t answer_limit_bytes = 1 << 20;
+  uint64_t answer_limit_bytes = 1 << 20;              // of a success
   std::chrono::milliseconds deadline{30'000};         // for the whole exchange
   std::chrono::milliseconds connect_deadline{5'000};  // for reaching the server
   bool fresh_connection = false;                      // nothing of earlier exchanges is used: no connection, no address

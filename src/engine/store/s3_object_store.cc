@@ -70,6 +70,11 @@ Error damaged(std::string_view key, int number) {
           {}};
 }
 
+Error holds_other_bytes() {
+  return {ErrorCode::kCorruption, "the store holds other bytes than were sent",
+          "this store cannot be trusted with a vault, or something on the way changes data"};
+}
+
 class S3ObjectStore final : public ObjectStore {
  public:
   S3ObjectStore(Clock& clock, Entropy& entropy, FileSystem& files, const EnvironmentVariables& environment,
@@ -97,7 +102,12 @@ class S3ObjectStore final : public ObjectStore {
   Result<Seen> look(const Context& context, std::string_view key, int number);
   Status confirm_absence(const Context& context, std::string_view key, int number);
   Result<Bytes> get_once(const Context& context, std::string_view key, uint64_t offset, uint64_t length, int number);
-  Result<Bytes> get_whole_once(const Context& context, std::string_view key, uint64_t limit_bytes, int number);
+  struct Whole {
+    Bytes bytes;
+    std::string token;
+  };
+  Result<Whole> get_whole_once(const Context& context, std::string_view key, uint64_t limit_bytes, int number);
+  Status look_and_compare(const Context& context, const Sent& sent, int number);
   [[nodiscard]] std::string name_of(std::string_view key) const { return client_.location().object_name(key); }
   [[nodiscard]] Error in_store(Error error) const;
 
@@ -194,23 +204,33 @@ Result<ObjectInfo> S3ObjectStore::settle_taken(const Context& context, const Sen
 Status S3ObjectStore::read_back(const Context& context, const Sent& sent) {
   int missing = 0;
   return client_.repeat(context, [&](int number) -> Status {
-    auto seen = look(context, sent.key, number);
-    if (!seen.ok() && seen.code() == ErrorCode::kNotFound && ++missing < kLooksMost)
+    Status same = look_and_compare(context, sent, number);
+    if (same.ok() || same.code() != ErrorCode::kNotFound) return same;
+    if (++missing < kLooksMost)
       return Error{ErrorCode::kUnavailable, "the store does not show yet what it says to have stored", {}};
-    if (!seen.ok() && seen.code() == ErrorCode::kNotFound)
-      return Error{ErrorCode::kCorruption, "the store said that it stored the object, and does not have it",
-                   "this store cannot be trusted with a vault"};
-    if (!seen.ok()) return std::move(seen).error();
-    if (!seen->token.empty() && seen->token != sent.token)
-      return Error{ErrorCode::kFailedPrecondition, "the store let two creations of one object succeed",
-                   "use a store that honours If-None-Match on PutObject"};
-    return compare(context, sent, *seen);
+    return Error{ErrorCode::kCorruption, "the store said that it stored the object, and does not have it",
+                 "this store cannot be trusted with a vault"};
   });
 }
 
+Status S3ObjectStore::look_and_compare(const Context& context, const Sent& sent, int number) {
+  const auto check_token = [&](const std::string& token) -> Status {
+    if (token.empty() || token == sent.token) return ok_status();
+    return Error{ErrorCode::kFailedPrecondition, "the store let two creations of one object succeed",
+                 "use a store that honours If-None-Match on PutObject"};
+  };
+  if (sent.body.size() <= kReadBackSize) {
+    COFFER_TRY(Whole whole, get_whole_once(context, sent.key, kReadBackSize, number));
+    COFFER_CHECK_OK(check_token(whole.token));
+    return equal(whole.bytes, sent.body) ? ok_status() : Status(holds_other_bytes());
+  }
+  COFFER_TRY(Seen seen, look(context, sent.key, number));
+  COFFER_CHECK_OK(check_token(seen.token));
+  return compare(context, sent, seen);
+}
+
 Status S3ObjectStore::compare(const Context& context, const Sent& sent, const Seen& seen) {
-  const Error differs{ErrorCode::kCorruption, "the store holds other bytes than were sent",
-                      "this store cannot be trusted with a vault, or something on the way changes data"};
+  const Error differs = holds_other_bytes();
   if (seen.size_bytes != sent.body.size()) return differs;
   if (!seen.checksum.empty() && sent.body.size() > kReadBackSize)
     return seen.checksum == sent.digest_base64 ? ok_status() : Status(differs);
@@ -293,7 +313,8 @@ Result<Bytes> S3ObjectStore::get_once(const Context& context, std::string_view k
                           .headers = {{"Range", "bytes=" + std::to_string(offset) + "-" + std::to_string(last)}},
                           .body = {},
                           .payload_sha256_hex = {},
-                          .answer_limit_bytes = kObjectSizeMax};
+                          .answer_limit_bytes = kObjectSizeMax,
+                          .expected_bytes = length};
   COFFER_TRY(S3Answer answer, client_.attempt(context, request, number));
   if (answer.status == 404) {
     if (answer.code == "NoSuchKey") return no_such_object(key);
@@ -318,15 +339,16 @@ Result<Bytes> S3ObjectStore::get_once(const Context& context, std::string_view k
   return bytes;
 }
 
-Result<Bytes> S3ObjectStore::get_whole_once(const Context& context, std::string_view key, uint64_t limit_bytes,
-                                            int number) {
+Result<S3ObjectStore::Whole> S3ObjectStore::get_whole_once(const Context& context, std::string_view key,
+                                                           uint64_t limit_bytes, int number) {
   const S3Request request{.method = "GET",
                           .object = name_of(key),
                           .query = {},
                           .headers = {{"x-amz-checksum-mode", "ENABLED"}},
                           .body = {},
                           .payload_sha256_hex = {},
-                          .answer_limit_bytes = limit_bytes};
+                          .answer_limit_bytes = limit_bytes,
+                          .expected_bytes = limit_bytes};
   auto answer = client_.attempt(context, request, number);
   if (!answer.ok() && answer.code() == ErrorCode::kCorruption)
     return Error{ErrorCode::kCorruption,
@@ -347,7 +369,7 @@ Result<Bytes> S3ObjectStore::get_whole_once(const Context& context, std::string_
   if (const std::string_view digest = http.header(kDigestHeader); digest.size() == 64) {
     if (to_hex(crypto::sha256(http.body)) != digest) return damaged(key, number);
   }
-  return std::move(answer->http.body);
+  return Whole{std::move(answer->http.body), std::string(answer->http.header(kTokenHeader))};
 }
 
 Result<Bytes> S3ObjectStore::get_all(const Context& context, std::string_view key, uint64_t limit_bytes) {
@@ -356,7 +378,7 @@ Result<Bytes> S3ObjectStore::get_all(const Context& context, std::string_view ke
   auto got = client_.repeat(
       context, [&](int number) { return get_whole_once(context, key, std::min(limit_bytes, kObjectSizeMax), number); });
   if (!got.ok()) return in_store(std::move(got).error());
-  return got;
+  return std::move(got->bytes);
 }
 
 Result<std::unique_ptr<ObjectView>> S3ObjectStore::view(const Context& context, std::string_view key) {

@@ -14,6 +14,13 @@ inline S3Options impatient() {
   return options;
 }
 
+/// For what never succeeds: it need not be tried for long.
+inline S3Options hopeless() {
+  S3Options options = impatient();
+  options.give_up_after = std::chrono::milliseconds(100);
+  return options;
+}
+
 class S3World {
  public:
   explicit S3World(FakeS3::Options options = {}, S3Options store_options = impatient())
@@ -25,8 +32,9 @@ class S3World {
     return *store_;
   }
   /// Another store on the same place, as another process has it.
-  std::unique_ptr<ObjectStore> open() {
-    return must(open_s3(clock_, entropy_, files_, FakeS3::environment(), server_.url(), store_options_));
+  std::unique_ptr<ObjectStore> open() { return open(store_options_); }
+  std::unique_ptr<ObjectStore> open(const S3Options& options) {
+    return must(open_s3(clock_, entropy_, files_, FakeS3::environment(), server_.url(), options));
   }
 
  private:
