@@ -130,6 +130,11 @@ class Installation:
     def stderr(self):
         return (self.root / "stderr").read_text(errors="replace")[-4000:]
 
+    def failures(self):
+        """What the daemon says of requests that it could not answer for a reason of its own."""
+        lines = (self.root / "stderr").read_text(errors="replace").splitlines()
+        return [line for line in lines if line.startswith(("coffer: error: request ", "coffer: error: server: "))]
+
     def environment(self, profile="main"):
         """What `coffer up` tells a person to export, and a home without settings."""
         return {**CLEAN_ENVIRONMENT, "HOME": str(self.root), "AWS_SHARED_CREDENTIALS_FILE": self.started["credentials_file"],
@@ -167,6 +172,8 @@ def installation(program):
     made = Installation(program)
     try:
         yield made.start()
+        failures = made.failures()
+        results.check("every answer fits the models, and nothing was thrown", not failures, "\n".join(failures[:10]))
     finally:
         made.close()
 

@@ -82,11 +82,11 @@ class Daemon:
     def log(self):
         return self.log_path.read_text(errors="replace")
 
-    def root_keys(self):
+    def root_keys(self, profile="main"):
         """Access key id and secret access key of the account's root."""
         credentials = configparser.RawConfigParser()
         credentials.read(self.data / "credentials")
-        return credentials["main"]["aws_access_key_id"], credentials["main"]["aws_secret_access_key"]
+        return credentials[profile]["aws_access_key_id"], credentials[profile]["aws_secret_access_key"]
 
     def client(self, keys=None, agent="coffer-end-to-end"):
         return Client(self.endpoint, *(keys or self.root_keys()), agent=agent)
@@ -118,6 +118,18 @@ class Answer(dict):
     xml = None
 
 
+def _flat(name, value):
+    """As query services take lists and structures."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _flat(f"{name}.{key}" if name else key, item)
+    elif isinstance(value, (list, tuple)):
+        for n, item in enumerate(value, 1):
+            yield from _flat(f"{name}.member.{n}", item)
+    else:
+        yield name, str(value).lower() if isinstance(value, bool) else value
+
+
 def _sign(key, text):
     return hmac.new(key, text.encode(), hashlib.sha256).digest()
 
@@ -134,7 +146,7 @@ class Client:
         """An Answer, or Refused, or Lost."""
         sent = {"host": self.host, "user-agent": agent or self.agent}
         if service in VERSIONS:
-            body = urllib.parse.urlencode({"Action": operation, "Version": VERSIONS[service], **parameters})
+            body = urllib.parse.urlencode([("Action", operation), ("Version", VERSIONS[service]), *_flat("", parameters)])
             sent["content-type"] = "application/x-www-form-urlencoded; charset=utf-8"
         else:
             body = json.dumps(parameters)

@@ -47,9 +47,9 @@ class Caller(threading.Thread):
         if self.sometimes():
             self.call("iam", "PutUserPolicy", UserName=name, PolicyName="inline", PolicyDocument=POLICY)
         if self.sometimes():
-            self.call("iam", "TagUser", UserName=name, **{"Tags.member.1.Key": "of", "Tags.member.1.Value": name})
+            self.call("iam", "TagUser", UserName=name, Tags=[{"Key": "of", "Value": name}])
             if self.sometimes():
-                self.call("iam", "UntagUser", UserName=name, **{"TagKeys.member.1": "of"})
+                self.call("iam", "UntagUser", UserName=name, TagKeys=["of"])
         if self.sometimes():
             key = self.call("iam", "CreateAccessKey", UserName=name)["AccessKeyId"]
             if self.sometimes():
@@ -152,7 +152,7 @@ def survey(client, root_id):
     """What is there, as the API tells it."""
     space = "{https://iam.amazonaws.com/doc/2010-05-08/}"
     there = collections.defaultdict(set)
-    for page in iam_pages(client, "GetAccountAuthorizationDetails", **{"Filter.member.1": "User"}):
+    for page in iam_pages(client, "GetAccountAuthorizationDetails", Filter=["User"]):
         for user in page.findall(f".//{space}UserDetailList/{space}member"):
             name = user.findtext(f"{space}UserName")
             there["users"].add(name)

@@ -134,7 +134,8 @@ class Planting:
         public_key = base64.b64decode(wrapping["PublicKey"])
         for name, size in (("imported key material", 32), ("key material of a wrong size", 31)):
             wrapped = base64.b64encode(oaep(public_key, markers.bytes(name, size))).decode()
-            imported = {"KeyId": outside, "ImportToken": wrapping["ImportToken"], "EncryptedKeyMaterial": wrapped, "ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE"}
+            imported = {"KeyId": outside, "ImportToken": wrapping["ImportToken"], "EncryptedKeyMaterial": wrapped,
+                        "ExpirationModel": "KEY_MATERIAL_DOES_NOT_EXPIRE"}
             self.refused("kms", "ImportKeyMaterial", **imported) if size == 31 else call("kms", "ImportKeyMaterial", **imported)
         call("kms", "Encrypt", KeyId=outside, Plaintext=plain)
 
