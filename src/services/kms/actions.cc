@@ -176,6 +176,7 @@ struct Entry {
 };
 constexpr Entry kEntries[] = {
     {"CreateKey", true, create, create_key},
+    {"CreateAwsManagedKey", true, only_for_services, create_aws_managed_key},
     {"DescribeKey", false, look_at, describe_key},
     {"ListKeys", false, without_key<kListKeys>, list_keys},
     {"EnableKey", true, manage, enable_key},

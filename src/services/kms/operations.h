@@ -105,6 +105,10 @@ Result<api::Value> metadata(const Request&, const rows::Key& key);
 /// kms:DryRun: "DryRunOperationException" when the input asks for it.
 Status stop_dry_run(const Request&);
 
+/// What a service asks for by itself, before it needs the AWS managed key ("alias/aws/s3") of an account: in no model.
+Result<std::vector<api::AccessRequest>> only_for_services(const Request&);
+Result<api::Value> create_aws_managed_key(const Request&);
+
 Result<api::Value> create_key(const Request&);
 Result<api::Value> describe_key(const Request&);
 Result<api::Value> list_keys(const Request&);
