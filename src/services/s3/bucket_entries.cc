@@ -87,6 +87,20 @@ std::span<const Entry> bucket_entries() {
       {"GetBucketAccelerateConfiguration", false, bucket<"s3:GetAccelerateConfiguration">, get_accelerate},
       {"GetBucketWebsite", false, bucket<"s3:GetBucketWebsite">, get_bucket_website},
       {"DeleteBucketWebsite", true, bucket<"s3:DeleteBucketWebsite">, delete_bucket_website},
+
+      {"ListObjectsV2", false, bucket<"s3:ListBucket">, list_objects_v2},
+      {"ListObjects", false, bucket<"s3:ListBucket">, list_objects},
+      {"ListObjectVersions", false, bucket<"s3:ListBucketVersions">, list_object_versions},
+
+      {"PutObjectTagging", true, object<"s3:PutObjectTagging", "s3:PutObjectVersionTagging">, put_object_tagging},
+      {"GetObjectTagging", false, object<"s3:GetObjectTagging", "s3:GetObjectVersionTagging">, get_object_tagging},
+      {"DeleteObjectTagging", true, object<"s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging">,
+       delete_object_tagging},
+      {"PutObjectRetention", true, object<"s3:PutObjectRetention", "s3:PutObjectRetention">, put_object_retention},
+      {"GetObjectRetention", false, object<"s3:GetObjectRetention", "s3:GetObjectRetention">, get_object_retention},
+      {"PutObjectLegalHold", true, object<"s3:PutObjectLegalHold", "s3:PutObjectLegalHold">, put_object_legal_hold},
+      {"GetObjectLegalHold", false, object<"s3:GetObjectLegalHold", "s3:GetObjectLegalHold">, get_object_legal_hold},
+      {"RestoreObject", true, object<"s3:RestoreObject", "s3:RestoreObject">, restore_object},
   };
   return kEntries;
 }

@@ -49,6 +49,13 @@ Error malformed_xml();
 Error invalid_argument(const Request& r, std::string_view argument, std::string value, std::string message);
 Error invalid_request(std::string message);
 
+// ---- pages.cc
+
+/// A token that continues `list` behind `after`, and nothing else: it is sealed, and a token of another list is none.
+std::string seal_token(const Request& r, std::string_view list, std::string_view after);
+/// What the input's ContinuationToken continues behind; empty without one. "InvalidArgument".
+Result<std::string> open_token(const Request& r, std::string_view list);
+
 // ---- buckets.cc
 
 Result<std::vector<api::AccessRequest>> access_create_bucket(const Request& r);
@@ -121,7 +128,7 @@ Result<api::Value> get_accelerate(const Request& r);
 Result<api::Value> get_bucket_website(const Request& r);
 Result<api::Value> delete_bucket_website(const Request& r);
 
-// ---- listing.cc, list_versions.cc
+// ---- list_objects.cc
 
 Result<api::Value> list_objects_v2(const Request& r);
 Result<api::Value> list_objects(const Request& r);

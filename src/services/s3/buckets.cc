@@ -1,8 +1,6 @@
 // Buckets: made, found, listed, removed.
 #include <algorithm>
 
-#include "base/base64.h"
-#include "engine/crypto/sealed_object.h"
 #include "services/policy/text.h"
 #include "services/s3/bucket_operations.h"
 
@@ -13,7 +11,6 @@ using api::Value;
 
 constexpr int64_t kPageSizeMax = 10'000;
 constexpr size_t kNameSizeMin = 3, kNameSizeMax = 63;
-constexpr std::string_view kTokenPlace = "s3/marker/buckets/";
 
 bool is_address(std::string_view name) {
   int parts = 1;
@@ -116,27 +113,8 @@ Status put_defaults(const Request& r, const rows::Bucket& bucket, std::string_vi
   return ok_status();
 }
 
-/// A token of ListBuckets belongs to the account that got it.
-std::string seal_token(const Request& r, std::string_view after) {
-  crypto::SealParameters parameters;
-  parameters.object_id = r.setting.entropy.array<16>();
-  parameters.kind = crypto::ObjectKind::kCredential;
-  parameters.place = std::string(kTokenPlace) + r.call().caller.account;
-  parameters.segment_log2 = 12;
-  return base64_encode(crypto::seal(r.setting.sealing_root, parameters, as_bytes(after), r.setting.entropy));
-}
-Result<std::string> open_token(const Request& r) {
-  const std::string token = r.text("ContinuationToken");
-  if (token.empty()) return std::string();
-  const std::optional<Bytes> sealed = base64_decode(token);
-  const std::string place = std::string(kTokenPlace) + r.call().caller.account;
-  Result<Bytes> plain =
-      sealed ? crypto::open_sealed(r.setting.sealing_root, crypto::ObjectKind::kCredential, place, *sealed)
-             : Result<Bytes>(Error{});
-  if (!plain.ok())
-    return invalid_argument(r, "continuation-token", token, "The continuation token provided is incorrect");
-  return to_text(*plain);
-}
+/// A token belongs to the account that got it.
+std::string list_of(const Request& r) { return "buckets/" + r.call().caller.account; }
 
 }  // namespace
 
@@ -248,7 +226,7 @@ Result<api::Value> list_buckets(const Request& r) {
   if (size < 1 || size > kPageSizeMax)
     return invalid_argument(r, "max-buckets", std::to_string(size),
                             "Argument max-buckets must be an integer between 1 and 10000");
-  COFFER_TRY(std::string after, open_token(r));
+  COFFER_TRY(std::string after, open_token(r, list_of(r)));
   const std::string region = r.text("BucketRegion");
   const std::string& account = r.call().caller.account;
   std::vector<rows::Bucket> found;
@@ -273,7 +251,7 @@ Result<api::Value> list_buckets(const Request& r) {
   }
   Value output = Value::object({{"Buckets", std::move(list)}, {"Owner", owner_value(account)}});
   if (r.input().has("Prefix")) output.set("Prefix", r.text("Prefix"));
-  if (more) output.set("ContinuationToken", seal_token(r, found.back().name));
+  if (more) output.set("ContinuationToken", seal_token(r, list_of(r), found.back().name));
   return output;
 }
 
