@@ -142,10 +142,10 @@ Result<std::chrono::seconds> parse_duration(std::string_view text) {
 
 std::string format_duration(std::chrono::seconds duration) {
   int64_t s = duration.count();
-  if (s < 0) return "-" + format_duration(-duration);
+  if (s < 0) return std::string("-").append(format_duration(-duration));
   auto two = [](int64_t big, const char* big_unit, int64_t small, const char* small_unit) {
     std::string text = std::to_string(big) + " " + big_unit;
-    if (small) text += " " + std::to_string(small) + " " + small_unit;
+    if (small) text.append(" ").append(std::to_string(small)).append(" ").append(small_unit);
     return text;
   };
   if (s >= 86400) return two(s / 86400, "d", s % 86400 / 3600, "h");

@@ -52,11 +52,9 @@ std::string tame(std::string_view text) {
 
 ErrorCode code_of(std::string_view state) {
   const auto in_class = [&](std::string_view prefix) { return state.starts_with(prefix); };
-  // 42710 and 42P07: another process made the same table at the same moment, so begun again it is there.
-  if (state == "40001" || state == "40P01" || state == "55P03" || state == "42710" || state == "42P07")
-    return ErrorCode::kConflict;
-  // 42P07: two processes create the catalog's first table at once.
-  if (state == "23505" || state == "42P07") return ErrorCode::kAlreadyExists;
+  if (state == "40001" || state == "40P01" || state == "55P03") return ErrorCode::kConflict;
+  // 42P07 and 42710: a table, or its row type, that two processes make at once.
+  if (state == "23505" || state == "42P07" || state == "42710") return ErrorCode::kAlreadyExists;
   if (in_class("23")) return ErrorCode::kFailedPrecondition;
   if (state == "22021" || state == "22P05") return ErrorCode::kInvalidArgument;
   if (state == "57014") return ErrorCode::kCancelled;
