@@ -31,13 +31,6 @@ Error not_for_strangers(const Request& r) {
                {}};
 }
 
-/// Does a grant's principal mean the caller?
-bool is_grantee(const std::string& principal, const api::Caller& caller) {
-  return principal == caller.arn || principal == caller.principal_arn ||
-         (!caller.principal_id.empty() && principal == caller.principal_id) ||
-         (!caller.account.empty() && principal == "arn:aws:iam::" + caller.account + ":root");
-}
-
 bool constraint_holds(const rows::Grant& grant, const std::map<std::string, std::string>& context) {
   if (grant.constraint.empty()) return true;
   if (grant.constraint == "EncryptionContextEquals") return context == grant.context;
@@ -50,7 +43,7 @@ bool constraint_holds(const rows::Grant& grant, const std::map<std::string, std:
 bool takes_context(std::string_view operation) {
   for (std::string_view known :
        {"Encrypt", "Decrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "ReEncryptFrom", "ReEncryptTo",
-        "GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext", "CreateGrant"}) {
+        "GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext"}) {
     if (operation == known) return true;
   }
   return false;
@@ -222,10 +215,11 @@ Result<api::AccessRequest> access_to_key(const Request& r, const rows::Key& key,
   for (const auto& tag : facts->tags)
     conditions.emplace_back("aws:ResourceTag/" + tag.key, std::vector<std::string>{tag.value});
   if (grant_operation.empty()) return request;
+  COFFER_CHECK_OK(check_grant_tokens(r));
   request.granted = std::any_of(facts->grants.begin(), facts->grants.end(), [&](const rows::Grant& grant) {
-    return is_grantee(grant.grantee, call.caller) &&
-           std::find(grant.operations.begin(), grant.operations.end(), grant_operation) != grant.operations.end() &&
-           (!takes_context(grant_operation) || constraint_holds(grant, context));
+    return is_principal_of_grant(call.caller, grant.grantee, grant.grantee_id, key.account) &&
+           grant.allows(grant_operation) && (!takes_context(grant_operation) || constraint_holds(grant, context)) &&
+           (grant_operation != "CreateGrant" || hands_on(r, grant));
   });
   return request;
 }

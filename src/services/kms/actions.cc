@@ -142,8 +142,26 @@ Result<Requests> change_alias(const Request& r) {
   return requests;
 }
 
-/// RetireGrant is decided by the grant itself.
-Result<Requests> by_the_grant(const Request&) { return Requests{}; }
+/// RetireGrant is decided by the grant: its retiring principal may, its grantee when the grant says so, and those whom
+/// the account lets that issued it or is named in it. Key policies have no say.
+Result<Requests> by_the_grant(const Request& r) {
+  COFFER_TRY(const rows::Grant grant, grant_to_retire(r));
+  const api::Caller& caller = r.call().caller;
+  const std::string account = "arn:aws:iam::" + caller.account + ":root";
+  const bool by_itself = grant.allows("RetireGrant");
+  const auto is_caller = [&](const std::string& principal, const std::string& id) {
+    return is_principal_of_grant(caller, principal, id, caller.account);
+  };
+  AccessRequest request;
+  request.action = "kms:RetireGrant";
+  request.resource = "arn:aws:kms:" + grant.region + ":" + grant.account + ":key/" + grant.key_id;
+  request.granted =
+      is_caller(grant.retiring, grant.retiring_id) || (by_itself && is_caller(grant.grantee, grant.grantee_id));
+  // Where the account may retire it, the account's IAM policies decide; nobody else is left.
+  request.resource_policy_required =
+      grant.issuing_account != caller.account && grant.retiring != account && !(by_itself && grant.grantee == account);
+  return Requests{std::move(request)};
+}
 
 Result<Requests> create(const Request& r) {
   AccessRequest request;

@@ -50,15 +50,30 @@ Status read_constraints(const Request& r, Grant& grant) {
   return ok_status();
 }
 
-Value described(const Key& key, const Grant& grant) {
+/// Empty for what has no unique id: accounts, sessions, services, principals of other installations.
+Result<std::string> id_of(const Request& r, const std::string& principal) {
+  COFFER_TRY(std::string name, r.setting.authority.stable_name(r.t(), principal));
+  return name == principal ? std::string() : name;
+}
+
+/// Who is gone is shown by the unique id, as in policies.
+Result<std::string> shown(const Request& r, const std::string& principal, const std::string& id) {
+  if (id.empty()) return principal;
+  COFFER_TRY(std::string now, r.setting.authority.stable_name(r.t(), principal));
+  return now == id ? principal : id;
+}
+
+Result<Value> described(const Request& r, const Key& key, const Grant& grant) {
+  COFFER_TRY(std::string grantee, shown(r, grant.grantee, grant.grantee_id));
+  COFFER_TRY(std::string retiring, shown(r, grant.retiring, grant.retiring_id));
   Value value = Value::object({{"KeyId", key.arn()},
                                {"GrantId", grant.id},
                                {"Name", grant.name},
                                {"CreationDate", grant.created},
-                               {"GranteePrincipal", grant.grantee},
+                               {"GranteePrincipal", std::move(grantee)},
                                {"IssuingAccount", "arn:aws:iam::" + grant.issuing_account + ":root"},
                                {"Operations", api::text_list(grant.operations)}});
-  if (!grant.retiring.empty()) value.set("RetiringPrincipal", grant.retiring);
+  if (!retiring.empty()) value.set("RetiringPrincipal", std::move(retiring));
   if (!grant.constraint.empty())
     value.set("Constraints", Value::object({{grant.constraint, api::text_map(grant.context)}}));
   return value;
@@ -66,11 +81,9 @@ Value described(const Key& key, const Grant& grant) {
 
 /// A grantee who hands a grant on may not give more than it has (KMS guide, "Grant constraints").
 bool is_within(const Grant& child, const Grant& parent) {
-  const bool operations =
-      std::all_of(child.operations.begin(), child.operations.end(), [&](const std::string& operation) {
-        return std::find(parent.operations.begin(), parent.operations.end(), operation) != parent.operations.end();
-      });
-  if (!operations) return false;
+  if (!std::all_of(child.operations.begin(), child.operations.end(),
+                   [&](const std::string& operation) { return parent.allows(operation); }))
+    return false;
   if (parent.constraint.empty()) return true;
   if (parent.constraint == "EncryptionContextEquals")
     return child.constraint == parent.constraint && child.context == parent.context;
@@ -83,24 +96,58 @@ bool is_within(const Grant& child, const Grant& parent) {
 Result<Value> page(const Request& r, std::string_view list, const std::vector<std::pair<Key, Grant>>& all) {
   const auto limit = static_cast<size_t>(r.input().integer("Limit").value_or(kPageSize));
   COFFER_TRY(std::string after, open_marker(r, list));
-  api::List shown;
+  api::List items;
   std::string last;
   bool more = false;
   for (const auto& [key, grant] : all) {
     if (grant.id <= after) continue;
-    if (shown.size() == limit) {
+    if (items.size() == limit) {
       more = true;
       break;
     }
-    shown.push_back(described(key, grant));
+    COFFER_TRY(Value one, described(r, key, grant));
+    items.push_back(std::move(one));
     last = grant.id;
   }
-  Value output = Value::object({{"Grants", std::move(shown)}, {"Truncated", more}});
+  Value output = Value::object({{"Grants", std::move(items)}, {"Truncated", more}});
   if (more) output.set("NextMarker", seal_marker(r, list, last));
   return output;
 }
 
+/// The grant on this key that the input's GrantId names.
+Result<Grant> grant_of_key(const Request& r, const Key& key) {
+  COFFER_TRY(auto grant, rows::find_grant(r.t(), r.text("GrantId")));
+  if (grant && grant->key_id == key.id && grant->account == key.account && grant->region == key.region)
+    return std::move(*grant);
+  return api::fault(ErrorCode::kNotFound, "NotFoundException",
+                    "Grant ID " + r.text("GrantId") + " not found for key " + key.arn());
+}
+
 }  // namespace
+
+bool is_principal_of_grant(const api::Caller& caller, std::string_view principal, std::string_view id,
+                           std::string_view owner) {
+  if (!id.empty()) return id == caller.principal_id;
+  if (principal.empty()) return false;
+  if (!caller.account.empty() && principal == "arn:aws:iam::" + caller.account + ":root")
+    return caller.kind == api::Caller::Kind::kRoot || caller.account != owner;
+  return principal == caller.arn || principal == caller.principal_arn;
+}
+
+bool hands_on(const Request& r, const Grant& parent) {
+  Grant child;
+  child.operations = r.input().texts("Operations");
+  return read_constraints(r, child).ok() && is_within(child, parent);
+}
+
+Status check_grant_tokens(const Request& r) {
+  for (const std::string& token : r.input().texts("GrantTokens")) {
+    COFFER_TRY(auto grant, rows::find_grant_by_token(r.t(), token));
+    if (!grant)
+      return api::fault(ErrorCode::kInvalidArgument, "InvalidGrantTokenException", "The grant token is not valid.");
+  }
+  return ok_status();
+}
 
 Result<Value> create_grant(const Request& r) {
   COFFER_TRY(Key key, key_of(r, Naming::kNoAlias));
@@ -132,22 +179,14 @@ Result<Value> create_grant(const Request& r) {
                         *principal + " is not a principal that a grant can name.");
   }
   COFFER_CHECK_OK(read_constraints(r, grant));
+  COFFER_TRY(grant.grantee_id, id_of(r, grant.grantee));
+  COFFER_TRY(grant.retiring_id, id_of(r, grant.retiring));
   COFFER_TRY(auto there, rows::grants_of(r.t(), key));
-  COFFER_TRY(std::vector<Grant> parents, [&]() -> Result<std::vector<Grant>> {
-    std::vector<Grant> own;
-    for (const Grant& other : there) {
-      if ((other.grantee == r.call().caller.arn || other.grantee == r.call().caller.principal_arn) &&
-          std::find(other.operations.begin(), other.operations.end(), "CreateGrant") != other.operations.end())
-        own.push_back(other);
-    }
-    return own;
-  }());
-  if (!parents.empty() && !r.call().caller.account.empty() &&
-      std::none_of(parents.begin(), parents.end(), [&](const Grant& parent) { return is_within(grant, parent); }))
-    return Error{ErrorCode::kPermissionDenied, "A grant can only hand on what the grantee's own grant allows.", {}};
+  COFFER_CHECK_OK(stop_dry_run(r));
   if (!grant.name.empty()) {
     for (Grant& other : there) {
       if (other.name != grant.name || other.grantee != grant.grantee || other.retiring != grant.retiring ||
+          other.grantee_id != grant.grantee_id || other.retiring_id != grant.retiring_id ||
           other.operations != grant.operations || other.constraint != grant.constraint ||
           other.context != grant.context)
         continue;
@@ -156,7 +195,6 @@ Result<Value> create_grant(const Request& r) {
   }
   if (there.size() >= kGrantsMax)
     return api::fault(ErrorCode::kResourceExhausted, "LimitExceededException", "A key has at most 50000 grants.");
-  COFFER_CHECK_OK(stop_dry_run(r));
   grant.id = to_hex(r.setting.entropy.array<32>());
   grant.token = base64_encode(r.setting.entropy.array<48>());
   COFFER_CHECK_OK(rows::insert_grant(r.t(), grant));
@@ -179,53 +217,44 @@ Result<Value> list_grants(const Request& r) {
 }
 
 Result<Value> list_retirable_grants(const Request& r) {
-  COFFER_TRY(auto grants, rows::grants_retirable_by(r.t(), r.call().region, r.text("RetiringPrincipal")));
+  const std::string principal = r.text("RetiringPrincipal");
+  if (principal.find(":" + r.account() + ":") == std::string::npos)
+    return Error{ErrorCode::kPermissionDenied, principal + " is not a principal of this account.", {}};
+  COFFER_TRY(const std::string id, id_of(r, principal));
+  COFFER_TRY(auto grants, rows::grants_retirable_by(r.t(), r.call().region, principal));
   std::vector<std::pair<Key, Grant>> all;
   for (Grant& grant : grants) {
+    if (grant.retiring_id != id) continue;
     COFFER_TRY(auto key, rows::find_key(r.t(), grant.account, grant.region, grant.key_id));
     if (key) all.emplace_back(std::move(*key), std::move(grant));
   }
   return page(r, "retirable-grants", all);
 }
 
-Result<Value> retire_grant(const Request& r) {
-  std::optional<Grant> grant;
+Result<Grant> grant_to_retire(const Request& r) {
   if (r.input().has("GrantToken")) {
-    COFFER_TRY(grant, rows::find_grant_by_token(r.t(), r.text("GrantToken")));
-    if (!grant)
-      return api::fault(ErrorCode::kInvalidArgument, "InvalidGrantTokenException", "The grant token is not valid.");
-  } else if (r.input().has("KeyId") && r.input().has("GrantId")) {
-    COFFER_TRY(grant, rows::find_grant(r.t(), r.text("GrantId")));
-    if (!grant || !r.text("KeyId").ends_with(grant->key_id))
-      return api::fault(ErrorCode::kNotFound, "NotFoundException", "Grant " + r.text("GrantId") + " is not found.");
-  } else {
-    return validation("Give the grant token, or both the key and the grant's id.");
+    COFFER_TRY(auto grant, rows::find_grant_by_token(r.t(), r.text("GrantToken")));
+    if (grant && grant->region == r.call().region) return std::move(*grant);
+    return api::fault(ErrorCode::kInvalidArgument, "InvalidGrantTokenException", "The grant token is not valid.");
   }
-  const api::Caller& caller = r.call().caller;
-  const bool retires_itself =
-      std::find(grant->operations.begin(), grant->operations.end(), "RetireGrant") != grant->operations.end();
-  const auto is = [&](const std::string& principal) {
-    return !principal.empty() && (principal == caller.arn || principal == caller.principal_arn ||
-                                  principal == "arn:aws:iam::" + caller.account + ":root");
-  };
-  const bool issuer = caller.kind == api::Caller::Kind::kRoot && grant->issuing_account == caller.account;
-  if (!is(grant->retiring) && !(retires_itself && is(grant->grantee)) && !issuer)
-    return Error{ErrorCode::kPermissionDenied,
-                 "User: " + caller.arn + " is not authorized to perform: kms:RetireGrant on this grant",
-                 {}};
+  if (!r.input().has("KeyId") || !r.input().has("GrantId"))
+    return validation("Give the grant token, or both the key and the grant's id.");
+  COFFER_TRY(const Key key, key_of(r, Naming::kNoAlias));
+  return grant_of_key(r, key);
+}
+
+Result<Value> retire_grant(const Request& r) {
+  COFFER_TRY(const Grant grant, grant_to_retire(r));
   COFFER_CHECK_OK(stop_dry_run(r));
-  COFFER_CHECK_OK(rows::remove_grant(r.t(), grant->id));
+  COFFER_CHECK_OK(rows::remove_grant(r.t(), grant.id));
   return Value();
 }
 
 Result<Value> revoke_grant(const Request& r) {
-  COFFER_TRY(Key key, key_of(r, Naming::kNoAlias));
-  COFFER_TRY(auto grant, rows::find_grant(r.t(), r.text("GrantId")));
-  if (!grant || grant->key_id != key.id || grant->account != key.account)
-    return api::fault(ErrorCode::kNotFound, "NotFoundException",
-                      "Grant ID " + r.text("GrantId") + " not found for key " + key.arn());
+  COFFER_TRY(const Key key, key_of(r, Naming::kNoAlias));
+  COFFER_TRY(const Grant grant, grant_of_key(r, key));
   COFFER_CHECK_OK(stop_dry_run(r));
-  COFFER_CHECK_OK(rows::remove_grant(r.t(), grant->id));
+  COFFER_CHECK_OK(rows::remove_grant(r.t(), grant.id));
   return Value();
 }
 

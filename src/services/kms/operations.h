@@ -91,6 +91,17 @@ std::string default_key_policy(std::string_view account);
 /// Grammar, size, principals, and that the caller may change the policy again (unless `bypass`).
 Status check_key_policy(const Request&, const rows::Key& key, std::string_view text, bool bypass);
 
+/// Is the caller whom a grant on a key of `owner` names as grantee or retiring principal? An account is its root user
+/// and, of another account than the key's, everybody whom its IAM policies allow.
+bool is_principal_of_grant(const api::Caller& caller, std::string_view principal, std::string_view id,
+                           std::string_view owner);
+/// May the grantee of `parent`, who may create grants by it, create the one that the input asks for?
+bool hands_on(const Request&, const rows::Grant& parent);
+/// "InvalidGrantTokenException" for a token in the input's GrantTokens that no grant has.
+Status check_grant_tokens(const Request&);
+/// The grant that RetireGrant means; "InvalidGrantTokenException", "NotFoundException".
+Result<rows::Grant> grant_to_retire(const Request&);
+
 std::string seal_marker(const Request&, std::string_view list, std::string_view after);
 Result<std::string> open_marker(const Request&, std::string_view list);
 

@@ -13,7 +13,7 @@ constexpr std::string_view kKeyColumns =
     "rotates, rotation_days, next_rotation, valid_to, rotations_on_demand";
 constexpr std::string_view kGrantColumns =
     "id, token, account, region, key_id, name, grantee, retiring, issuing_account, operations, constraint_kind, "
-    "context, created";
+    "context, created, grantee_id, retiring_id";
 
 std::atomic<uint64_t> changes_so_far{0};
 
@@ -94,6 +94,8 @@ Grant grant_of(const catalog::Row& row) {
   const auto pairs = lines_of(row.text(11));
   for (size_t i = 0; i + 1 < pairs.size(); i += 2) g.context[pairs[i]] = pairs[i + 1];
   g.created = row.time(12);
+  g.grantee_id = row.text(13);
+  g.retiring_id = row.text(14);
   return g;
 }
 
@@ -266,9 +268,9 @@ Status insert_grant(Transaction& t, const Grant& g) {
   for (const auto& [key, value] : g.context) context += escape(key) + "\n" + escape(value) + "\n";
   return change(t,
                 "INSERT INTO kms_grants (" + std::string(kGrantColumns) +
-                    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
                 {g.id, g.token, g.account, g.region, g.key_id, g.name, g.grantee, g.retiring, g.issuing_account,
-                 operations, g.constraint, context, g.created});
+                 operations, g.constraint, context, g.created, g.grantee_id, g.retiring_id});
 }
 Status remove_grant(Transaction& t, std::string_view id) {
   return change(t, "DELETE FROM kms_grants WHERE id = $1", {id});
@@ -327,7 +329,10 @@ std::span<const catalog::Migration> migrations() {
        "CREATE INDEX kms_grants_retiring ON kms_grants (retiring, region);\n"
        "CREATE TABLE kms_tags (account TEXT NOT NULL, region TEXT NOT NULL, key_id TEXT NOT NULL, tag_key TEXT NOT "
        "NULL, tag_value TEXT NOT NULL, "
-       "PRIMARY KEY (account, region, key_id, tag_key));\n"}};
+       "PRIMARY KEY (account, region, key_id, tag_key));\n"},
+      {201, "kms: whom grants mean",
+       "ALTER TABLE kms_grants ADD COLUMN grantee_id TEXT NOT NULL DEFAULT '';\n"
+       "ALTER TABLE kms_grants ADD COLUMN retiring_id TEXT NOT NULL DEFAULT '';\n"}};
   return kMigrations;
 }
 

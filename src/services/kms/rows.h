@@ -1,6 +1,7 @@
 // KMS's rows: keys per account and Region, their material (shared by the replicas of a multi-Region key), aliases,
 // grants, tags.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -24,7 +25,7 @@ struct Key {
   std::optional<WallTime> deletion;
   int64_t pending_window_days = 0;
   std::string primary_region;  // multi-Region keys only
-  int64_t material = 1;  // the version that new ciphertexts use; 0: it waits for material to be imported
+  int64_t material = 1;        // the version that new ciphertexts use; 0: it waits for material to be imported
   bool rotates = false;
   int64_t rotation_days = 365;
   std::optional<WallTime> next_rotation;
@@ -78,10 +79,15 @@ Status remove_alias(Transaction&, const Alias&);
 
 struct Grant {
   std::string id, token, account, region, key_id, name, grantee, retiring, issuing_account;
+  /// The unique ids of the two when they are users or roles: whoever takes their names later is not meant.
+  std::string grantee_id, retiring_id;
   std::vector<std::string> operations;
   std::string constraint;  // "", "EncryptionContextSubset", "EncryptionContextEquals"
   std::map<std::string, std::string> context;
   WallTime created;
+  [[nodiscard]] bool allows(std::string_view operation) const {
+    return std::find(operations.begin(), operations.end(), operation) != operations.end();
+  }
 };
 Result<std::vector<Grant>> grants_of(Transaction&, const Key&);
 Result<std::vector<Grant>> grants_retirable_by(Transaction&, std::string_view region, std::string_view principal);
