@@ -23,7 +23,7 @@ api::Action action_of(const Entry& entry, const Setting& setting) {
 api::ServiceTable table_of(const Setting& setting) {
   api::ServiceTable table;
   table.signing_name = "s3";
-  for (const auto entries : {bucket_entries(), object_entries()}) {
+  for (const auto entries : {bucket_entries(), object_entries(), replica_entries()}) {
     for (const Entry& entry : entries) table.actions.push_back(action_of(entry, setting));
   }
   return table;

@@ -1,8 +1,19 @@
+// What lifecycle says of an object's end, in the answers that show the object.
+#include "engine/sigv4/percent.h"
+#include "services/s3/http_date.h"
+#include "services/s3/lifecycle_rules.h"
 #include "services/s3/object_operations.h"
 
 namespace coffer::s3 {
-
-// Lifecycle rules are stored and not carried out: nothing expires, and nothing is announced.
-std::string expiration_of(const BucketView&, const rows::Version&) { return {}; }
+std::string expiration_of(const BucketView& bucket, const rows::Version& version) {
+  const api::Value* document = bucket.setting("lifecycle");
+  if (!document || version.marker || !version.latest) return {};
+  const Result<LifecycleConfiguration> configuration = parse_lifecycle(*document);
+  if (!configuration.ok()) return {};  // it was checked when it was stored
+  const auto expiry = expiry_of(*configuration, version.key, version.tags, version.size_bytes, version.modified);
+  if (!expiry) return {};
+  return "expiry-date=\"" + format_http_date(expiry->at) + "\", rule-id=\"" + sigv4::percent_encode(expiry->rule_id) +
+         "\"";
+}
 
 }  // namespace coffer::s3

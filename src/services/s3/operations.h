@@ -67,10 +67,12 @@ struct Entry {
   Run run;
   Prepare prepare = nullptr;
 };
-/// The operations on buckets, their settings, listings, tags and locks (bucket_entries.cc), and on objects
-/// (object_entries.cc).
+/// The operations on buckets, their settings, listings, tags and locks (bucket_entries.cc), on objects
+/// (object_entries.cc), and what replication asks a destination for (replica_operations.cc): no client reaches those,
+/// because S3's model does not have them.
 std::span<const Entry> bucket_entries();
 std::span<const Entry> object_entries();
+std::span<const Entry> replica_entries();
 
 // ---- bucket_cache.cc, access.cc
 

@@ -1,5 +1,5 @@
 // The destination's side of replication: what a role may write here with the version ids and dates of another bucket.
-#include "base/base64.h"
+#include "services/s3/object_operations.h"
 #include "services/s3/replication.h"
 
 namespace coffer::s3 {
@@ -7,8 +7,10 @@ namespace {
 
 /// What prepare_replica() received. Nothing: a delete marker, or a version that is there already.
 struct Received {
+  explicit Received(ObjectData& data) : piece(data) {}
   Encryption encryption;
-  WrittenPiece written;
+  Layout layout;  // empty for an empty object
+  UnclaimedPiece piece;
 };
 
 /// The version that the input names, when it is here already: a repeated call has no second effect.
@@ -56,8 +58,6 @@ rows::Version replica_of(const Request& r, const BucketView& bucket) {
   return version;
 }
 
-}  // namespace
-
 Result<std::vector<api::AccessRequest>> access_to_replicate(const Request& r) {
   COFFER_TRY(auto bucket, bucket_of(r));
   const std::string key = r.text("Key");
@@ -74,21 +74,18 @@ Result<std::vector<api::AccessRequest>> access_to_replicate(const Request& r) {
 Result<std::shared_ptr<void>> prepare_replica(const Request& r) {
   COFFER_TRY(auto bucket, bucket_of(r));
   COFFER_CHECK_OK(check_bucket(r, *bucket));
-  auto received = std::make_shared<Received>();
   COFFER_TRY(auto there, existing(r, *bucket));
   if (there || r.input().flag("DeleteMarker")) return std::shared_ptr<void>();
-  const api::Value* rule = nullptr;
-  if (const api::Value* configuration = bucket->setting("encryption"); configuration) {
-    const api::List& rules = configuration->list("Rules");
-    if (!rules.empty()) rule = &rules.front();
-  }
-  COFFER_TRY(EncryptionWish wish, Encryptor::wish_of(r.operation, rule));
-  COFFER_TRY(
-      Encryptor::NewRoot root,
-      r.setting.encryptor.make_root(r.operation, wish, {bucket->bucket.name, r.text("Key"), r.text("VersionId")}));
+  auto received = std::make_shared<Received>(r.setting.data);
+  COFFER_TRY(Encryptor::NewRoot root, root_for(r, *bucket, r.text("Key"), r.text("VersionId")));
   COFFER_TRY(ReceivedBody body, receive_body(r, root.root.view(), false));
+  if (static_cast<int64_t>(body.written.piece.size_bytes) != r.input().integer("Size"))
+    return api::fault(ErrorCode::kInvalidArgument, "IncompleteBody", "The object did not arrive whole.");
   received->encryption = std::move(root.stored);
-  received->written = std::move(body.written);
+  if (body.written.piece.size_bytes > 0) {
+    received->layout = {body.written.piece};
+    received->piece.set(std::move(body.written));
+  }
   return std::shared_ptr<void>(std::move(received));
 }
 
@@ -98,32 +95,22 @@ Result<api::Value> replicate_object(const Request& r) {
   const auto received = std::static_pointer_cast<Received>(r.operation.prepared);
   COFFER_TRY(auto there, existing(r, *bucket));
   api::Value output = api::Value::object({{"VersionId", r.text("VersionId")}});
-  if (there) {
-    if (received) COFFER_CHECK_OK(rows::discard_pieces(r.t(), {received->written.piece}, r.now()));
-    return output;
-  }
+  if (there) return output;
   rows::Version version = replica_of(r, *bucket);
   if (!version.marker) {
     // It was there when the body came and has been deleted since: the sender asks again.
     if (!received) return Error{ErrorCode::kUnavailable, "the replica was deleted while it was written", {}};
-    if (!r.setting.data.may_be_committed(received->written.piece.id))
-      return Error{ErrorCode::kUnavailable, "the transfer took too long", {}};
+    COFFER_CHECK_OK(received->piece.begin_claim(r));
     version.encryption = received->encryption;
-    version.layout = {received->written.piece};
-    version.size_bytes = static_cast<int64_t>(received->written.piece.size_bytes);
-    if (version.size_bytes == 0) version.layout.clear();
-    if (received->written.piece.is_inline)
-      COFFER_CHECK_OK(rows::insert_inline(r.t(), received->written.piece.id, received->written.inline_bytes));
+    version.layout = received->layout;
+    version.size_bytes = r.input().integer("Size").value_or(0);
   }
+  // Replicas of a key arrive in the order of its versions: the last one is the latest.
   COFFER_TRY(auto latest, rows::latest_version(r.t(), bucket->bucket.id, version.key));
-  if (latest && latest->modified > version.modified) {
-    version.latest = false;
-    version.noncurrent_since = latest->modified;
-  } else if (latest) {
-    COFFER_CHECK_OK(rows::set_latest(r.t(), *latest, false, version.modified));
-  }
+  if (latest) COFFER_CHECK_OK(rows::set_latest(r.t(), *latest, false, r.now()));
   COFFER_CHECK_OK(rows::insert_version(r.t(), version));
   COFFER_CHECK_OK(tell(r, *bucket, version, version.marker ? Change::kMarkerCreated : Change::kCreated, "PutObject"));
+  if (received) received->piece.claimed();
   return output;
 }
 
@@ -146,6 +133,16 @@ Result<api::Value> replicate_metadata(const Request& r) {
   }
   COFFER_CHECK_OK(rows::update_version(r.t(), *version));
   return api::Value::object({{"VersionId", version->version_id}});
+}
+
+}  // namespace
+
+std::span<const Entry> replica_entries() {
+  static constexpr Entry kEntries[] = {
+      {"ReplicateObject", true, access_to_replicate, replicate_object, prepare_replica},
+      {"ReplicateMetadata", true, access_to_replicate, replicate_metadata},
+  };
+  return kEntries;
 }
 
 }  // namespace coffer::s3

@@ -103,10 +103,10 @@ api::Value replica_input(const rows::Version& version, const ReplicationRule& ru
 
 class QueueReplicator final : public Replicator {
  public:
-  QueueReplicator(const Setting& setting, catalog::Database& database, ReplicaDestinations& destinations)
-      : setting_(setting), database_(database), destinations_(destinations), holder_(random_uuid(setting.entropy)) {}
+  explicit QueueReplicator(const Setting& setting)
+      : setting_(setting), database_(setting.database), holder_(random_uuid(setting.entropy)) {}
 
-  Result<int64_t> run_due(const Context& context, WallTime now) override {
+  Result<int64_t> run_due(const Context& context, WallTime now, ReplicaDestinations& destinations) override {
     std::vector<QueuedReplica> entries;
     {
       COFFER_TRY(auto t, database_.begin(context, catalog::Database::Mode::kRead));
@@ -121,7 +121,8 @@ class QueueReplicator final : public Replicator {
     TaskGroup tasks(context);
     for (int i = 0; i < kTasks; ++i) {
       tasks.spawn([&]() -> Status {
-        while (auto entry = work.pop(tasks.context())) COFFER_CHECK_OK(carry_out(tasks.context(), *entry, now));
+        while (auto entry = work.pop(tasks.context()))
+          COFFER_CHECK_OK(carry_out(tasks.context(), *entry, now, destinations));
         return ok_status();
       });
     }
@@ -140,8 +141,9 @@ class QueueReplicator final : public Replicator {
     return ours;
   }
 
-  Status carry_out(const Context& context, const QueuedReplica& entry, WallTime now) {
-    Result<Outcome> tried = attempt(context, entry, now);
+  Status carry_out(const Context& context, const QueuedReplica& entry, WallTime now,
+                   ReplicaDestinations& destinations) {
+    Result<Outcome> tried = attempt(context, entry, now, destinations);
     const Outcome outcome = tried.ok() ? *tried : Outcome{Outcome::Kind::kLater, tried.error().message};
     if (context.stopped()) return ok_status();  // what was cut off is done again
     return catalog::in_transaction(database_, context, [&](catalog::Transaction& t) -> Status {
@@ -170,7 +172,8 @@ class QueueReplicator final : public Replicator {
     return rows::update_version(t, *version);
   }
 
-  Result<Outcome> attempt(const Context& context, const QueuedReplica& entry, WallTime now) {
+  Result<Outcome> attempt(const Context& context, const QueuedReplica& entry, WallTime now,
+                          ReplicaDestinations& destinations) {
     const auto failed = [](std::string reason) { return Outcome{Outcome::Kind::kFailed, std::move(reason)}; };
     COFFER_TRY(auto t, database_.begin(context, catalog::Database::Mode::kRead));
     COFFER_TRY(auto bucket, setting_.buckets.find(*t, entry.bucket));
@@ -232,14 +235,13 @@ class QueueReplicator final : public Replicator {
       body = std::make_unique<SourceBody>(std::move(source), size);
     }
     t.reset();  // the transfer may take long
-    Result<api::Value> sent = destinations_.call(call, **identity, rule->account, input, body.get());
+    Result<api::Value> sent = destinations.call(call, **identity, rule->account, input, body.get());
     if (!sent.ok()) return after_destination(sent.error());
     return Outcome{};
   }
 
   const Setting& setting_;
   catalog::Database& database_;
-  ReplicaDestinations& destinations_;
   const std::string holder_;
 };
 
@@ -270,9 +272,8 @@ Status queue_replication(const Request& r, const BucketView& bucket, rows::Versi
   return rows::update_version(r.t(), version);
 }
 
-std::unique_ptr<Replicator> make_replicator(const Setting& setting, catalog::Database& database,
-                                            ReplicaDestinations& destinations) {
-  return std::make_unique<QueueReplicator>(setting, database, destinations);
+std::unique_ptr<Replicator> make_replicator(const Setting& setting) {
+  return std::make_unique<QueueReplicator>(setting);
 }
 
 }  // namespace coffer::s3

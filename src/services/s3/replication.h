@@ -12,22 +12,17 @@ namespace coffer::s3 {
 /// In the transaction of a change: queues what the bucket's rules want, and sets version.replication (also in its row).
 Status queue_replication(const Request& r, const BucketView& bucket, rows::Version& version, ReplicaWork work);
 
-/// The operations that a destination bucket is asked for; not part of S3's model, so no client reaches them.
+/// The operations that a destination bucket is asked for.
 inline constexpr std::string_view kReplicateObject = "ReplicateObject", kReplicateMetadata = "ReplicateMetadata";
-Result<std::vector<api::AccessRequest>> access_to_replicate(const Request& r);
-Result<std::shared_ptr<void>> prepare_replica(const Request& r);
-Result<api::Value> replicate_object(const Request& r);
-Result<api::Value> replicate_metadata(const Request& r);
 
 /// Works through the queue. One of all daemons on a catalog does, by a lease.
 class Replicator {
  public:
   virtual ~Replicator() = default;
   /// Carries out entries that are due; how many were done, dropped or postponed. 0: there is nothing to do now.
-  virtual Result<int64_t> run_due(const Context& context, WallTime now) = 0;
+  virtual Result<int64_t> run_due(const Context& context, WallTime now, ReplicaDestinations& destinations) = 0;
 };
-/// Everything borrowed outlives it.
-std::unique_ptr<Replicator> make_replicator(const Setting& setting, catalog::Database& database,
-                                            ReplicaDestinations& destinations);
+/// `setting` outlives it.
+std::unique_ptr<Replicator> make_replicator(const Setting& setting);
 
 }  // namespace coffer::s3

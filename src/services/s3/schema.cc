@@ -5,6 +5,7 @@
 // objects go by its index alone, and only what has been replaced is in the others.
 #include <vector>
 
+#include "services/s3/lifecycle.h"
 #include "services/s3/replication_queue.h"
 #include "services/s3/service.h"
 
@@ -119,6 +120,7 @@ std::span<const catalog::Migration> migrations() {
   static const std::vector<catalog::Migration> all = [] {
     std::vector<catalog::Migration> list(std::begin(kMigrations), std::end(kMigrations));
     list.push_back(kReplicationQueueMigration);
+    list.push_back(kLifecycleMigration);
     return list;
   }();
   return all;

@@ -1,6 +1,8 @@
 #include "services/s3/service.h"
 
 #include "services/s3/actions.h"
+#include "services/s3/lifecycle.h"
+#include "services/s3/replication.h"
 
 namespace coffer::s3 {
 namespace {
@@ -21,7 +23,9 @@ class ServiceImpl final : public Service {
               {.block_size_bytes = options.block_size_bytes, .inline_size_max_bytes = options.inline_size_max_bytes}),
         encryptor_(std::move(invoke), root_.view(), clock, entropy),
         buckets_(make_bucket_cache(clock, database.shared())),
-        setting_{database, authority, data_, encryptor_, *buckets_, root_.view(), clock, entropy, std::move(options)} {}
+        setting_{database, authority, data_, encryptor_, *buckets_, root_.view(), clock, entropy, std::move(options)},
+        lifecycle_(make_lifecycle(setting_)),
+        replicator_(make_replicator(setting_)) {}
 
   api::ServiceTable actions() override { return table_of(setting_); }
 
@@ -34,9 +38,14 @@ class ServiceImpl final : public Service {
 
   Status run_due(const Context& context, WallTime now) override {
     COFFER_CHECK_OK(remove_discarded(context, now));
+    COFFER_CHECK_OK(lifecycle_->run_due(context, now));
     return catalog::in_transaction(setting_.database, context, [&](catalog::Transaction& t) {
       return rows::forget_completed_before(t, now - kCompletedKept);
     });
+  }
+
+  Result<int64_t> replicate(const Context& context, WallTime now, ReplicaDestinations& destinations) override {
+    return replicator_->run_due(context, now, destinations);
   }
 
  private:
@@ -69,6 +78,8 @@ class ServiceImpl final : public Service {
   Encryptor encryptor_;
   std::unique_ptr<BucketCache> buckets_;
   Setting setting_;
+  std::unique_ptr<Lifecycle> lifecycle_;
+  std::unique_ptr<Replicator> replicator_;
 };
 
 }  // namespace

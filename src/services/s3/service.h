@@ -43,10 +43,7 @@ class Service {
   virtual Status run_due(const Context& context, WallTime now) = 0;
   /// Carries out what replication has queued and is due; how many entries it looked at. Called by the daemon again and
   /// again, at once after it found something.
-  virtual Result<int64_t> replicate(const Context& context, WallTime now, ReplicaDestinations& destinations) {
-    static_cast<void>(context), static_cast<void>(now), static_cast<void>(destinations);
-    return 0;
-  }
+  virtual Result<int64_t> replicate(const Context& context, WallTime now, ReplicaDestinations& destinations) = 0;
   /// The CORSConfiguration of a bucket, which the edge needs before it knows any operation; null when it has none, or
   /// when there is no such bucket.
   virtual Result<api::Value> cors_of(const Context& context, std::string_view bucket) = 0;
