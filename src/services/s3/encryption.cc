@@ -326,6 +326,13 @@ Result<Secret> Encryptor::open_root(const api::Operation& operation, const Encry
   return unwrap(key->root.view(), stored, identity);
 }
 
+Result<Secret> Encryptor::open_own_root(const Encryption& stored, const ObjectIdentity& identity) {
+  if (stored.mode != EncryptionMode::kS3)
+    return Error{
+        ErrorCode::kFailedPrecondition, "the key of " + object_arn(identity) + " is not the installation's", {}};
+  return unwrap(state_->own_root.view(), stored, identity);
+}
+
 Result<EncryptionWish> Encryptor::wish_of(const api::Operation& operation, const Value* default_rule) {
   const Value& input = operation.input;
   const std::string_view method = input.text("ServerSideEncryption");

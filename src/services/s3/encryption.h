@@ -61,6 +61,9 @@ class Encryptor {
   Result<Secret> open_root(const api::Operation& operation, const Encryption& stored, const ObjectIdentity& identity,
                            const Secret* customer_key);
 
+  /// Of an object with SSE-S3, for which nobody needs to be asked. kFailedPrecondition for any other.
+  Result<Secret> open_own_root(const Encryption& stored, const ObjectIdentity& identity);
+
   /// The wish in a request's members (ServerSideEncryption, SSEKMSKeyId, SSEKMSEncryptionContext, BucketKeyEnabled,
   /// SSECustomer...), else the bucket's default (the Rule of its ServerSideEncryptionConfiguration; null: SSE-S3).
   /// `secure`: SSE-C is refused over plain HTTP unless the client is on loopback.

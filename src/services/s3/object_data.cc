@@ -332,6 +332,29 @@ Status ObjectData::list_old_pieces(const Context& context, WallTime now,
                             });
 }
 
+Status ObjectData::check_without_root(const Context& context, const Piece& piece) {
+  if (piece.is_inline) return ok_status();
+  for (uint64_t number = 0; number < block_count_of(piece); ++number) {
+    const std::string key = block_key(piece.id, number);
+    const uint64_t size_bytes = crypto::sealed_size(size_of_block(piece, number));
+    auto there = state_->store.head(context, key);
+    if (!there.ok()) return broken_block(std::move(there).error(), key);
+    if (there->size_bytes != size_bytes)
+      return broken_block(Error{ErrorCode::kCorruption, "it has another size than it had", {}}, key);
+    for (uint64_t offset = 0; offset < size_bytes; offset += state_->options.window_size_bytes) {
+      auto part =
+          state_->store.get(context, key, offset, std::min(state_->options.window_size_bytes, size_bytes - offset));
+      if (!part.ok()) return broken_block(std::move(part).error(), key);
+      if (offset != 0) continue;
+      const auto header =
+          crypto::parse_sealed_header(ByteView(*part).first(std::min(part->size(), crypto::kSealedHeaderSize)));
+      if (!header.ok() || header->kind != crypto::ObjectKind::kObjectBlock || header->object_id != piece.id)
+        return broken_block(Error{ErrorCode::kCorruption, "it is not a block of its piece", {}}, key);
+    }
+  }
+  return ok_status();
+}
+
 Status ObjectData::check(const Context& context, ByteView object_root, const Piece& piece) {
   if (piece.is_inline) return ok_status();
   const auto shared_context = std::make_shared<const Context>(context);

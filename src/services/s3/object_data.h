@@ -87,6 +87,8 @@ class ObjectData {
   /// Opens every block of a piece with its object's root: kCorruption says which is missing or broken. Of an inline
   /// piece there is nothing to open.
   Status check(const Context& context, ByteView object_root, const Piece& piece);
+  /// What can be told without it: every block is there, can be read, has its size and says that it is the piece's.
+  Status check_without_root(const Context& context, const Piece& piece);
 
   struct State;  // for the files of this folder
 

@@ -274,6 +274,10 @@ Result<std::vector<Bucket>> list_buckets(Transaction& t, std::string_view accoun
                                          std::string_view prefix, int64_t limit) {
   const KeyRange range(prefix, after, !after.empty());
   const std::string rest = "WHERE account = $1 AND " + range.condition("name") + " ORDER BY name LIMIT $3";
+Result<std::optional<Bucket>> find_bucket_by_id(Transaction& t, int64_t id) {
+  COFFER_TRY(auto row, t.first(select(kBucketColumns, "s3_buckets", "WHERE id = $1"), {id}));
+  return row ? std::optional(bucket_of(*row)) : std::nullopt;
+}
   COFFER_TRY(const Rows rows, t.run(select(kBucketColumns, "s3_buckets", rest), range.parameters(account, limit)));
   std::vector<Bucket> all;
   for (const Row& row : rows) all.push_back(bucket_of(row));
@@ -330,6 +334,9 @@ Result<std::optional<Version>> find_version(Transaction& t, int64_t bucket_id, s
                                             std::string_view version_id) {
   if (version_id != "null")
     return one_version(t, "WHERE version_id = $3 AND version_id <> 'null' AND bucket_id = $1 AND key = $2",
+Result<std::optional<Version>> find_version_by_sequence(Transaction& t, int64_t sequence) {
+  return one_version(t, "WHERE sequence = $1", {sequence});
+}
                        {bucket_id, key, version_id});
   COFFER_TRY(auto latest, latest_version(t, bucket_id, key));
   if (!latest || latest->version_id == "null") return latest;

@@ -80,6 +80,7 @@ struct Part {
 Result<std::optional<Bucket>> find_bucket(catalog::Transaction& t, std::string_view name);
 Result<std::vector<Bucket>> list_buckets(catalog::Transaction& t, std::string_view account, std::string_view after,
                                          std::string_view prefix, int64_t limit);
+Result<std::optional<Bucket>> find_bucket_by_id(catalog::Transaction& t, int64_t id);
 /// Sets `bucket.id`. kAlreadyExists when the name is taken.
 Status insert_bucket(catalog::Transaction& t, Bucket& bucket);
 Status update_bucket(catalog::Transaction& t, const Bucket& bucket);  // versioning, lock_enabled
@@ -93,6 +94,7 @@ Status put_setting(catalog::Transaction& t, int64_t bucket_id, std::string_view 
 Result<std::optional<Version>> latest_version(catalog::Transaction& t, int64_t bucket_id, std::string_view key);
 Result<std::optional<Version>> find_version(catalog::Transaction& t, int64_t bucket_id, std::string_view key,
                                             std::string_view version_id);
+Result<std::optional<Version>> find_version_by_sequence(catalog::Transaction& t, int64_t sequence);
 /// The newest of a key besides `sequence`: what becomes the latest when that one goes.
 Result<std::optional<Version>> next_latest(catalog::Transaction& t, int64_t bucket_id, std::string_view key,
                                            int64_t sequence);

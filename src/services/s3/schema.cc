@@ -8,6 +8,7 @@
 #include "services/s3/lifecycle.h"
 #include "services/s3/replication_queue.h"
 #include "services/s3/service.h"
+#include "services/s3/upkeep.h"
 
 namespace coffer::s3 {
 namespace {
@@ -123,6 +124,7 @@ std::span<const catalog::Migration> migrations() {
     list.push_back(kLifecycleMigration);
     return list;
   }();
+    list.push_back(kUpkeepMigration);
   return all;
 }
 

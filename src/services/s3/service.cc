@@ -3,6 +3,7 @@
 #include "services/s3/actions.h"
 #include "services/s3/lifecycle.h"
 #include "services/s3/replication.h"
+#include "services/s3/upkeep.h"
 
 namespace coffer::s3 {
 namespace {
@@ -39,9 +40,11 @@ class ServiceImpl final : public Service {
   Status run_due(const Context& context, WallTime now) override {
     COFFER_CHECK_OK(remove_discarded(context, now));
     COFFER_CHECK_OK(lifecycle_->run_due(context, now));
-    return catalog::in_transaction(setting_.database, context, [&](catalog::Transaction& t) {
+    COFFER_CHECK_OK(catalog::in_transaction(setting_.database, context, [&](catalog::Transaction& t) {
       return rows::forget_completed_before(t, now - kCompletedKept);
-    });
+    }));
+    COFFER_CHECK_OK(sweep_.run_due(context, now));
+    return scrub_.run_due(context, now);
   }
 
   Result<int64_t> replicate(const Context& context, WallTime now, ReplicaDestinations& destinations) override {
@@ -78,6 +81,8 @@ class ServiceImpl final : public Service {
   Encryptor encryptor_;
   std::unique_ptr<BucketCache> buckets_;
   Setting setting_;
+  Sweep sweep_{setting_};
+  Scrub scrub_{setting_};
   std::unique_ptr<Lifecycle> lifecycle_;
   std::unique_ptr<Replicator> replicator_;
 };
