@@ -42,6 +42,16 @@ Result<Requests> manage(const Request& r) {
     more.emplace_back("kms:ReplicaRegion", std::vector<std::string>{r.text("ReplicaRegion")});
   return on_key(r, Naming::kNoAlias, "", false, {}, std::move(more));
 }
+/// On the old primary key and on the new one.
+Result<Requests> move_primary(const Request& r) {
+  const api::ConditionKeys region{{"kms:PrimaryRegion", {r.text("PrimaryRegion")}}};
+  COFFER_TRY(Requests requests, on_key(r, Naming::kNoAlias, "", false, {}, region));
+  COFFER_TRY(const rows::Key primary, key_of(r, Naming::kNoAlias));
+  COFFER_TRY(const rows::Key next, next_primary(r, primary));
+  COFFER_TRY(AccessRequest request, access_to_key(r, next, "kms:UpdatePrimaryRegion", "", {}, region));
+  requests.push_back(std::move(request));
+  return requests;
+}
 Result<Requests> look_at(const Request& r) { return on_key(r, Naming::kAny, "DescribeKey", true, {}); }
 Result<Requests> rotation_status(const Request& r) { return on_key(r, Naming::kNoAlias, "", true, {}); }
 
@@ -237,6 +247,8 @@ constexpr Entry kEntries[] = {
     {"ListKeyRotations", false, manage, list_key_rotations},
     {"RotateKeyOnDemand", true, manage, rotate_key_on_demand},
     {"ReplicateKey", true, manage, replicate_key},
+    {"UpdatePrimaryRegion", true, move_primary, update_primary_region},
+    {"GetKeyLastUsage", false, manage, get_key_last_usage},
     {"GetParametersForImport", false, manage, get_parameters_for_import},
     {"ImportKeyMaterial", true, manage, import_key_material},
     {"DeleteImportedKeyMaterial", true, manage, delete_imported_key_material},

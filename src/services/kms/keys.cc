@@ -311,4 +311,27 @@ Result<Value> replicate_key(const Request& r) {
                         {"ReplicaTags", Value(r.input().list("Tags"))}});
 }
 
+Result<Key> next_primary(const Request& r, const Key& primary) {
+  const std::string region = r.text("PrimaryRegion");
+  if (!primary.multi_region() || primary.is_replica() || region == primary.region)
+    return unsupported("The primary Region moves from a multi-Region primary key to one of its replicas.");
+  COFFER_TRY(auto replica, rows::find_key(r.t(), primary.account, region, primary.id));
+  if (replica) return std::move(*replica);
+  return api::fault(ErrorCode::kNotFound, "NotFoundException", primary.arn() + " has no replica in " + region + ".");
+}
+
+Result<Value> update_primary_region(const Request& r) {
+  COFFER_TRY(const Key primary, key_of(r, Naming::kNoAlias));
+  COFFER_CHECK_OK(check_state(primary, Needs::kUsable));
+  COFFER_TRY(const Key next, next_primary(r, primary));
+  COFFER_CHECK_OK(check_state(next, Needs::kUsable));
+  // One transaction moves all of them, so none is ever seen Updating.
+  COFFER_TRY(auto all, rows::replicas(r.t(), primary.account, primary.id));
+  for (Key& one : all) {
+    one.primary_region = next.region;
+    COFFER_CHECK_OK(rows::update_key(r.t(), one));
+  }
+  return Value();
+}
+
 }  // namespace coffer::kms

@@ -157,6 +157,10 @@ Result<api::Value> get_key_rotation_status(const Request&);
 Result<api::Value> list_key_rotations(const Request&);
 Result<api::Value> rotate_key_on_demand(const Request&);
 Result<api::Value> replicate_key(const Request&);
+/// The replica that UpdatePrimaryRegion makes the primary; "UnsupportedOperationException", "NotFoundException".
+Result<rows::Key> next_primary(const Request&, const rows::Key& primary);
+Result<api::Value> update_primary_region(const Request&);
+Result<api::Value> get_key_last_usage(const Request&);
 Result<api::Value> generate_data_key_pair(const Request&);
 Result<api::Value> generate_data_key_pair_without_plaintext(const Request&);
 Result<api::Value> sign(const Request&);

@@ -98,6 +98,62 @@ TEST_F(Regions, RotationIsSetOnThePrimaryAlone) {
   EXPECT_TRUE(must(kms("GetKeyRotationStatus", object({{"KeyId", id}}))).flag("KeyRotationEnabled"));
 }
 
+class PrimaryRegion : public Regions {
+ protected:
+  std::string moved(const Keys& keys, const std::string& region, const Way& way = {}) {
+    return error_of(kms(keys, "UpdatePrimaryRegion", object({{"KeyId", id}, {"PrimaryRegion", region}}), way));
+  }
+  std::string moved(const std::string& region, const Way& way = {}) { return moved(root(), region, way); }
+};
+
+TEST_F(PrimaryRegion, MovesToAReplicaAndBack) {
+  replicate(id);
+  must(kms("EnableKeyRotation", object({{"KeyId", id}, {"RotationPeriodInDays", 90}})));
+  const Bytes blob = encrypt(id, "x");
+  EXPECT_EQ(moved(kFar), "");
+  EXPECT_EQ(type(describe(id)), "REPLICA");
+  EXPECT_EQ(type(describe(id, kFar)), "PRIMARY");
+  const Value configuration = *describe(id).find("MultiRegionConfiguration");
+  EXPECT_EQ(configuration.find("PrimaryKey")->text("Region"), kFar);
+  EXPECT_EQ(configuration.list("ReplicaKeys").at(0).text("Region"), "us-east-1");
+  EXPECT_EQ(opened(blob), "x");
+  // What belongs to the primary goes with it.
+  EXPECT_EQ(error_of(kms("RotateKeyOnDemand", object({{"KeyId", id}}))), "UnsupportedOperationException");
+  EXPECT_EQ(error_of(far("RotateKeyOnDemand", object({{"KeyId", id}}))), "");
+  EXPECT_EQ(must(kms("ScheduleKeyDeletion", object({{"KeyId", id}}))).text("KeyState"), "PendingDeletion");
+  must(kms("CancelKeyDeletion", object({{"KeyId", id}})));
+  must(kms("EnableKey", object({{"KeyId", id}})));
+  pass(days(90));
+  EXPECT_EQ(must(far("ListKeyRotations", object({{"KeyId", id}}))).list("Rotations").size(), 2U);
+  EXPECT_EQ(moved("us-east-1", there), "");
+  EXPECT_EQ(type(describe(id)), "PRIMARY");
+}
+
+TEST_F(PrimaryRegion, MovesOnlyFromThePrimaryToAReplicaThatWorks) {
+  EXPECT_EQ(moved(kFar), "NotFoundException");
+  EXPECT_EQ(moved("us-east-1"), "UnsupportedOperationException");
+  replicate(id);
+  EXPECT_EQ(moved("us-east-1", there), "UnsupportedOperationException");
+  EXPECT_EQ(error_of(kms("UpdatePrimaryRegion", object({{"KeyId", key()}, {"PrimaryRegion", kFar}}))),
+            "UnsupportedOperationException");
+  must(kms("DisableKey", object({{"KeyId", id}})));
+  EXPECT_EQ(moved(kFar), "DisabledException");
+  must(kms("EnableKey", object({{"KeyId", id}})));
+  must(far("DisableKey", object({{"KeyId", id}})));
+  EXPECT_EQ(moved(kFar), "DisabledException");
+  must(far("ScheduleKeyDeletion", object({{"KeyId", id}})));
+  EXPECT_EQ(moved(kFar), "KMSInvalidStateException");
+}
+
+TEST_F(PrimaryRegion, NeedsAPermissionOnBothKeys) {
+  replicate(id);
+  const Keys here = user("here", allow("kms:UpdatePrimaryRegion", arn(id)));
+  const Keys over_there = user("over-there", allow("kms:UpdatePrimaryRegion", arn(id, kFar)));
+  EXPECT_EQ(moved(here, kFar), kDenied);
+  EXPECT_EQ(moved(over_there, kFar), kDenied);
+  EXPECT_EQ(moved(user("both", allow("kms:UpdatePrimaryRegion")), kFar), "");
+}
+
 TEST_F(Regions, ThePrimaryGoesAfterItsLastReplica) {
   replicate(id);
   const Bytes blob = encrypt(id, "x");

@@ -123,6 +123,7 @@ const Case kCases[] = {
      "++SS+"},
     {"ScheduleKeyDeletion", only_key, "++SS+"},
     {"CancelKeyDeletion", only_key, "SS++S"},
+    {"GetKeyLastUsage", only_key, "+++++"},
 };
 const Case kSigningCases[] = {
     {"Sign",
