@@ -25,6 +25,26 @@ Result<Requests> on_key(const Request& r, Naming naming, std::string_view grant_
   return Requests{std::move(request)};
 }
 
+void add_tags(const Request& r, api::ConditionKeys& conditions) {
+  std::vector<std::string> keys = r.input().texts("TagKeys");
+  for (const api::Value& tag : r.input().list("Tags")) {
+    keys.emplace_back(tag.text("TagKey"));
+    conditions.emplace_back("aws:RequestTag/" + keys.back(),
+                            std::vector<std::string>{std::string(tag.text("TagValue"))});
+  }
+  if (!keys.empty()) conditions.emplace_back("aws:TagKeys", std::move(keys));
+}
+
+/// A key that is made with tags needs the permission to tag; it has no policy yet that could give it.
+void add_tagging(const Request& r, Requests& requests) {
+  if (r.input().list("Tags").empty()) return;
+  AccessRequest request;
+  request.action = "kms:TagResource";
+  request.resource = "arn:aws:kms:" + r.call().region + ":" + r.account() + ":key/*";
+  add_tags(r, request.conditions);
+  requests.push_back(std::move(request));
+}
+
 /// Management of a key of the own account.
 Result<Requests> manage(const Request& r) {
   api::ConditionKeys more;
@@ -35,13 +55,22 @@ Result<Requests> manage(const Request& r) {
   if (r.input().has("BypassPolicyLockoutSafetyCheck"))
     more.emplace_back("kms:BypassPolicyLockoutSafetyCheck",
                       std::vector<std::string>{r.input().flag("BypassPolicyLockoutSafetyCheck") ? "true" : "false"});
-  for (const api::Value& tag : r.input().list("Tags"))
-    more.emplace_back("aws:RequestTag/" + std::string(tag.text("TagKey")),
-                      std::vector<std::string>{std::string(tag.text("TagValue"))});
+  add_tags(r, more);
   if (r.input().has("ReplicaRegion"))
     more.emplace_back("kms:ReplicaRegion", std::vector<std::string>{r.text("ReplicaRegion")});
   return on_key(r, Naming::kNoAlias, "", false, {}, std::move(more));
 }
+/// On the primary key; and the replica is a new key.
+Result<Requests> replicate(const Request& r) {
+  COFFER_TRY(Requests requests, manage(r));
+  AccessRequest create;
+  create.action = "kms:CreateKey";
+  create.conditions = requests.front().conditions;
+  requests.push_back(std::move(create));
+  add_tagging(r, requests);
+  return requests;
+}
+
 /// On the old primary key and on the new one.
 Result<Requests> move_primary(const Request& r) {
   const api::ConditionKeys region{{"kms:PrimaryRegion", {r.text("PrimaryRegion")}}};
@@ -183,14 +212,10 @@ Result<Requests> create(const Request& r) {
       {"kms:KeyOrigin", {r.input().has("Origin") ? r.text("Origin") : "AWS_KMS"}},
       {"kms:MultiRegion", {r.input().flag("MultiRegion") ? "true" : "false"}},
       {"kms:BypassPolicyLockoutSafetyCheck", {r.input().flag("BypassPolicyLockoutSafetyCheck") ? "true" : "false"}}};
-  std::vector<std::string> names;
-  for (const api::Value& tag : r.input().list("Tags")) {
-    request.conditions.emplace_back("aws:RequestTag/" + std::string(tag.text("TagKey")),
-                                    std::vector<std::string>{std::string(tag.text("TagValue"))});
-    names.emplace_back(tag.text("TagKey"));
-  }
-  if (!names.empty()) request.conditions.emplace_back("aws:TagKeys", std::move(names));
-  return Requests{std::move(request)};
+  add_tags(r, request.conditions);
+  Requests requests{std::move(request)};
+  add_tagging(r, requests);
+  return requests;
 }
 
 constexpr char kListKeys[] = "kms:ListKeys", kListAliases[] = "kms:ListAliases",
@@ -246,7 +271,7 @@ constexpr Entry kEntries[] = {
     {"GetKeyRotationStatus", false, rotation_status, get_key_rotation_status},
     {"ListKeyRotations", false, manage, list_key_rotations},
     {"RotateKeyOnDemand", true, manage, rotate_key_on_demand},
-    {"ReplicateKey", true, manage, replicate_key},
+    {"ReplicateKey", true, replicate, replicate_key},
     {"UpdatePrimaryRegion", true, move_primary, update_primary_region},
     {"GetKeyLastUsage", false, manage, get_key_last_usage},
     {"GetParametersForImport", false, manage, get_parameters_for_import},

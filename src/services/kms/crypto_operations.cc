@@ -112,11 +112,15 @@ Status refuse_recipient(const Request& r) {
                     "Recipients (Nitro enclaves) are not supported here.");
 }
 
-Value with_material_id(const Request& r, const Key& key, int64_t version, Value output) {
-  if (!key.symmetric()) return output;
+void set_material_id(const Request& r, const Key& key, int64_t version, std::string_view member, Value& output) {
+  if (!key.symmetric()) return;
   const auto facts = facts_of(r, key);
   const std::string* digest = facts.ok() ? (*facts)->digest_of(version) : nullptr;
-  if (digest) output.set("KeyMaterialId", *digest);
+  if (digest) output.set(member, *digest);
+}
+
+Value with_material_id(const Request& r, const Key& key, int64_t version, Value output) {
+  set_material_id(r, key, version, "KeyMaterialId", output);
   return output;
 }
 
@@ -243,11 +247,15 @@ Result<Value> re_encrypt(const Request& r) {
              decrypt_with(r, source, r.input().blob("CiphertextBlob"), context_of(r, "SourceEncryptionContext"), from));
   COFFER_TRY(Bytes blob, encrypt_with(r, destination, plain.view(), context_of(r, "DestinationEncryptionContext"), to));
   COFFER_CHECK_OK(stop_dry_run(r));
-  return Value::object({{"CiphertextBlob", std::move(blob)},
-                        {"SourceKeyId", source.arn()},
-                        {"KeyId", destination.arn()},
-                        {"SourceEncryptionAlgorithm", from},
-                        {"DestinationEncryptionAlgorithm", to}});
+  Value output = Value::object({{"CiphertextBlob", std::move(blob)},
+                                {"SourceKeyId", source.arn()},
+                                {"KeyId", destination.arn()},
+                                {"SourceEncryptionAlgorithm", from},
+                                {"DestinationEncryptionAlgorithm", to}});
+  if (const auto header = crypto::parse_kms_blob(r.input().blob("CiphertextBlob")); header.ok())
+    set_material_id(r, source, header->material_version, "SourceKeyMaterialId", output);
+  set_material_id(r, destination, destination.material, "DestinationKeyMaterialId", output);
+  return output;
 }
 
 Result<Value> generate_data_key(const Request& r) { return data_key(r, true); }

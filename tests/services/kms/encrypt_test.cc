@@ -94,6 +94,8 @@ TEST_F(EncryptTest, ReEncryptMovesAPlaintextToAnotherKeyAndContext) {
   const Value moved = must(kms("ReEncrypt", input));
   EXPECT_EQ(moved.text("SourceKeyId"), arn(id));
   EXPECT_EQ(moved.text("KeyId"), arn(other));
+  EXPECT_EQ(moved.text("SourceKeyMaterialId"), describe(id).text("CurrentKeyMaterialId"));
+  EXPECT_EQ(moved.text("DestinationKeyMaterialId"), describe(other).text("CurrentKeyMaterialId"));
   EXPECT_FALSE(moved.has("Plaintext"));
   const Bytes after = to_bytes(moved.blob("CiphertextBlob"));
   EXPECT_EQ(opened(after, to), "secret");

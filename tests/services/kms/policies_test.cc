@@ -200,5 +200,38 @@ TEST_F(Policies, CreationIsDecidedByIamWithWhatIsAskedFor) {
   EXPECT_EQ(error_of(kms(alice, "CreateKey")), kDenied);
 }
 
+TEST_F(Policies, MakingAKeyWithTagsNeedsThePermissionToTag) {
+  const Value tagged = object({{"Tags", tag_list({{"team", "blue"}})}});
+  const Keys plain = user("plain", allow("kms:CreateKey"));
+  EXPECT_EQ(error_of(kms(plain, "CreateKey")), "");
+  EXPECT_EQ(error_of(kms(plain, "CreateKey", tagged)), kDenied);
+  const Keys tagger = user("tagger", R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":)"
+                                     R"(["kms:CreateKey","kms:TagResource"],"Resource":"*",)"
+                                     R"("Condition":{"ForAllValues:StringEquals":{"aws:TagKeys":"team"}}}]})");
+  EXPECT_EQ(error_of(kms(tagger, "CreateKey", tagged)), "");
+  EXPECT_EQ(error_of(kms(tagger, "CreateKey", object({{"Tags", tag_list({{"cost", "1"}})}}))), kDenied);
+}
+
+TEST_F(Policies, TaggingConditionsSeeTheKeysOfTags) {
+  const std::string id = key(object({{"Tags", tag_list({{"team", "blue"}, {"cost", "1"}})}}));
+  const Keys alice =
+      user("alice", R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*",)"
+                    R"("Resource":"*","Condition":{"ForAnyValue:StringEquals":{"aws:TagKeys":"cost"}}}]})");
+  const auto untagged = [&](const char* name) {
+    return error_of(kms(alice, "UntagResource", object({{"KeyId", id}, {"TagKeys", texts({name})}})));
+  };
+  EXPECT_EQ(untagged("team"), kDenied);
+  EXPECT_EQ(untagged("cost"), "");
+}
+
+TEST_F(Policies, ReplicatingIsAlsoMakingAKey) {
+  const std::string id = key(object({{"MultiRegion", true}}));
+  const Value input = object({{"KeyId", id}, {"ReplicaRegion", kFar}});
+  EXPECT_EQ(error_of(kms(user("half", allow("kms:ReplicateKey")), "ReplicateKey", input)), kDenied);
+  const Keys whole = user("whole", R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":)"
+                                   R"(["kms:ReplicateKey","kms:CreateKey"],"Resource":"*"}]})");
+  EXPECT_EQ(error_of(kms(whole, "ReplicateKey", input)), "");
+}
+
 }  // namespace
 }  // namespace coffer::kms
