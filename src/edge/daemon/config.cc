@@ -5,6 +5,8 @@
 #include <functional>
 #include <set>
 
+#include "base/bytes.h"
+
 #define TOML_EXCEPTIONS 0
 #define TOML_HEADER_ONLY 1
 #include <toml++/toml.h>
@@ -33,10 +35,22 @@ constexpr ConfigKey kKeys[] = {
     {"server.connections", "integer", "10000", "How many connections may be open at once, 16 to 100000."},
     {"keys.installation", "string", "DATA/keys/installation.key",
      "The key file that opens the installation's keyset. It is better kept on another disk than the data."},
+    {"s3.objects", "string", "DATA/objects",
+     "The folder where the bytes of objects lie, sealed; what they are called is in the catalog."},
+    {"s3.domains", "strings", "[]",
+     "The host names under which buckets are reached as sub-domains: with \"s3.example.internal\" the host "
+     "photos.s3.example.internal is the bucket photos. Hosts below localhost always work so; path style does "
+     "everywhere."},
     {"accounts", "tables", "[[accounts]] name = \"main\", id = \"111111111111\"",
      "The accounts of this installation, each with a name (its profile in DATA/credentials) and an id of 12 digits. "
      "New ones are made at "
      "the start; none is ever removed."},
+    {"peers", "tables", "",
+     "Accounts of other installations, each with an account (12 digits), a public_key (DATA/peers/ACCOUNT.pub there) "
+     "when "
+     "it may call this installation, an endpoint (https://HOST:PORT) when it is called, and a certificate_authority "
+     "(a PEM file) when the system's roots do not know its certificate. Bucket and key policies here decide what its "
+     "roles may."},
 };
 
 size_t edit_distance(std::string_view a, std::string_view b) {
@@ -198,6 +212,31 @@ Status check_config(const Config& config) {
     if (!names.insert(account.name).second) return invalid("two accounts are named " + account.name);
     if (!ids.insert(account.id).second) return invalid("two accounts have the id " + account.id);
   }
+  std::set<std::string> peers;
+  for (const PeerConfig& peer : config.peers) {
+    const bool known = peer.public_key.empty() || (peer.public_key.size() == 64 && from_hex(peer.public_key).ok());
+    if (!parse_account("peer=" + peer.account).ok())
+      return invalid("'" + peer.account + "' is no account of a peer", "an account has exactly 12 digits");
+    if (!peers.insert(peer.account).second) return invalid("account " + peer.account + " is enrolled twice");
+    if (ids.contains(peer.account))
+      return invalid("account " + peer.account + " is enrolled as a peer and is one of this installation");
+    if (!known)
+      return invalid("the public_key of peer " + peer.account + " is none",
+                     "it is the one line of DATA/peers/" + peer.account + ".pub at the peer");
+    if (!peer.endpoint.empty() && !peer.endpoint.starts_with("https://") && !peer.endpoint.starts_with("http://"))
+      return invalid("the endpoint of peer " + peer.account + " is no URL", "write https://HOST:PORT");
+    if (peer.public_key.empty() && peer.endpoint.empty())
+      return invalid("peer " + peer.account + " has neither a public_key nor an endpoint");
+  }
+  for (const std::string& domain : config.s3_domains) {
+    const bool plain = !domain.empty() && domain.size() <= 253 && domain.front() != '.' && domain.back() != '.' &&
+                       std::all_of(domain.begin(), domain.end(), [](char c) {
+                         return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+                       });
+    if (!plain)
+      return invalid("'" + domain + "' is no domain for buckets",
+                     "write a host name in lower case without a port: s3.example.internal");
+  }
   if (config.certificate.empty() != config.private_key.empty())
     return invalid("TLS needs both a certificate and a private key", "set server.certificate and server.private_key");
   return ok_status();
@@ -228,6 +267,20 @@ Result<Config> parse_config(std::string_view toml_text, std::string_view file_na
   }));
   COFFER_CHECK_OK(
       reader.tables("keys", [&](Reader& keys) { return keys.text("installation", config.installation_key); }));
+  COFFER_CHECK_OK(reader.tables("s3", [&](Reader& s3) -> Status {
+    COFFER_CHECK_OK(s3.text("objects", config.objects));
+    return s3.texts("domains", config.s3_domains);
+  }));
+  COFFER_CHECK_OK(reader.tables("peers", [&](Reader& table) -> Status {
+    PeerConfig peer;
+    COFFER_CHECK_OK(table.text("account", peer.account));
+    COFFER_CHECK_OK(table.text("public_key", peer.public_key));
+    COFFER_CHECK_OK(table.text("endpoint", peer.endpoint));
+    COFFER_CHECK_OK(table.text("certificate_authority", peer.certificate_authority));
+    while (peer.endpoint.ends_with('/')) peer.endpoint.pop_back();
+    config.peers.push_back(std::move(peer));
+    return ok_status();
+  }));
   COFFER_CHECK_OK(reader.tables("accounts", [&](Reader& account) -> Status {
     std::string name, id;
     COFFER_CHECK_OK(account.text("name", name));

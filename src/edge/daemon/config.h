@@ -15,6 +15,14 @@ struct AccountName {
   std::string id;    // 12 digits
 };
 
+/// An account of another installation, enrolled here.
+struct PeerConfig {
+  std::string account;                // 12 digits
+  std::string public_key;             // 64 hexadecimal digits; empty: it may not call us
+  std::string endpoint;               // "https://b.example:9420"; empty: we do not call it
+  std::string certificate_authority;  // PEM file; empty: the system's roots
+};
+
 struct Config {
   std::string data;  // folder of this installation
   std::string host = "127.0.0.1";
@@ -25,7 +33,10 @@ struct Config {
   std::vector<AccountName> accounts;              // created when they do not exist
   std::string catalog;                            // empty: DATA/catalog.sqlite; or "postgresql://..."
   std::string installation_key;  // key file that opens the installation's keyset; empty: DATA/keys/installation.key
-  int64_t tasks = 16;            // requests at work at once
+  std::string objects;           // folder of the objects' bytes; empty: DATA/objects
+  std::vector<std::string> s3_domains;  // hosts whose sub-domains are buckets
+  std::vector<PeerConfig> peers;
+  int64_t tasks = 16;  // requests at work at once
   int64_t connections = 10'000;
 };
 

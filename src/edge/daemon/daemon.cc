@@ -1,15 +1,22 @@
 #include "edge/daemon/daemon.h"
 
+#include <algorithm>
+
 #include "base/new_file.h"
+#include "base/tasks.h"
 #include "edge/daemon/installation.h"
+#include "edge/daemon/replica_destinations.h"
 #include "edge/wire/front.h"
+#include "edge/wire/peer_calls.h"
 #include "edge/wire/server.h"
 #include "engine/crypto/ed25519.h"
+#include "engine/store/object_store.h"
 #include "services/audit/actions.h"
 #include "services/gate/gate.h"
 #include "services/iam/service.h"
 #include "services/kms/service.h"
 #include "services/organizations/service.h"
+#include "services/s3/service.h"
 
 namespace coffer::daemon {
 namespace {
@@ -20,8 +27,8 @@ constexpr std::chrono::milliseconds kTick{100};
 
 std::vector<catalog::Migration> all_migrations() {
   std::vector<catalog::Migration> all;
-  for (auto migrations :
-       {catalog::migrations(), iam::migrations(), kms::migrations(), audit::migrations(), organizations::migrations()})
+  for (auto migrations : {catalog::migrations(), iam::migrations(), kms::migrations(), audit::migrations(),
+                          organizations::migrations(), s3::migrations()})
     all.insert(all.end(), migrations.begin(), migrations.end());
   return all;
 }
@@ -64,16 +71,31 @@ class RunningDaemon final : public Daemon {
         world_.clock, world_.entropy, find_account_name));
     gate_->add(kms_->actions());
     gate_->add(audit::actions());
-    return create_accounts();
+    const std::string objects = config_.objects.empty() ? config_.data + "/objects" : config_.objects;
+    Result<std::unique_ptr<store::ObjectStore>> store = store::open_local(world_.files, objects, true);
+    if (!store.ok()) return std::move(store).error().in("opening the folder of the objects");
+    objects_ = std::move(*store);
+    s3_ = s3::open_service(*database_, *authority_, *objects_,
+                           [this](const api::Call& call, const iam::Identity* identity, const api::Value& input) {
+                             return gate_->run(call, identity, input);
+                           },
+                           root.clone(), world_.clock, world_.entropy, {.regions = config_.regions});
+    gate_->add(s3_->actions());
+    COFFER_CHECK_OK(create_accounts());
+    return open_peers();
   }
 
   Status listen() {
-    front_ = std::make_unique<wire::Front>(*gate_, *authority_, world_.clock, world_.entropy,
-                                           wire::Front::Options{.regions = config_.regions,
-                                                                .version = COFFER_VERSION,
-                                                                .ready = [this] { return check_ready(); },
-                                                                .metrics = [this] { return metrics(); },
-                                                                .log = world_.log});
+    front_ = std::make_unique<wire::Front>(
+        *gate_, *authority_, world_.clock, world_.entropy,
+        wire::Front::Options{.regions = config_.regions,
+                             .version = COFFER_VERSION,
+                             .ready = [this] { return check_ready(); },
+                             .metrics = [this] { return metrics(); },
+                             .log = world_.log,
+                             .s3_domains = config_.s3_domains,
+                             .s3_cors = [this](const Context& context,
+                                               std::string_view bucket) { return s3_->cors_of(context, bucket); }});
     wire::Server::Options options;
     options.host = config_.host;
     options.port = config_.port;
@@ -84,7 +106,8 @@ class RunningDaemon final : public Daemon {
     options.connections_max = static_cast<size_t>(config_.connections);
     options.on_failure = [this](std::string_view text) { world_.log("error", "server: " + std::string(text)); };
     COFFER_TRY(server_, wire::Server::start(options, [this](const Context& context, wire::Request& request) {
-                 return front_->handle(context, request);
+                 return wire::PeerFront::takes(request) ? peer_front_->handle(context, request)
+                                                        : front_->handle(context, request);
                }));
     return ok_status();
   }
@@ -101,11 +124,37 @@ class RunningDaemon final : public Daemon {
 
   Status run_due(const Context& context) override {
     COFFER_CHECK_OK(kms_->run_due(context, world_.clock.wall()));
+    COFFER_CHECK_OK(s3_->run_due(context, world_.clock.wall()));
     return audit_->checkpoint(context, false);
   }
   Status reload_certificate() override { return server_->reload_certificate(); }
 
+  Status replicate(const Context& context) override {
+    while (!context.stopped()) {
+      COFFER_TRY(const int64_t done, s3_->replicate(context, world_.clock.wall(), *destinations_));
+      if (done == 0) return ok_status();
+    }
+    return ok_status();
+  }
+
   Status run(const Context& context) override {
+    TaskGroup tasks(context);
+    tasks.spawn([&] {
+      while (!tasks.context().stopped()) {
+        if (Status done = replicate(tasks.context()); !done.ok() && done.code() != ErrorCode::kCancelled)
+          world_.log("error", "replication: " + done.error().message);
+        world_.clock.sleep_for(kTick);
+      }
+      return ok_status();
+    });
+    const Status ended = run_loop(context);
+    tasks.request_stop();
+    COFFER_CHECK_OK(tasks.wait());
+    return ended.ok() ? stop() : ended;
+  }
+
+ private:
+  Status run_loop(const Context& context) {
     MonoTime due = world_.clock.mono();
     while (!context.stopped()) {
       if (world_.clock.mono() >= due) {
@@ -115,10 +164,9 @@ class RunningDaemon final : public Daemon {
       }
       world_.clock.sleep_for(kTick);
     }
-    return stop();
+    return ok_status();
   }
 
- private:
   Status stop() {
     if (server_) server_->stop(kStopGrace);
     server_.reset();
@@ -137,6 +185,42 @@ class RunningDaemon final : public Daemon {
     const std::string text = to_hex(crypto::ed25519_public_key(seed.view())) + "\n";
     Status written = write_new_file(installation_->folder(), "audit.pub", as_bytes(text), 0644);
     return written.ok() || written.code() == ErrorCode::kAlreadyExists ? ok_status() : written;
+  }
+
+  /// The private key by which an account of ours signs to peers.
+  Secret peer_seed(std::string_view account) {
+    return installation_->derive("peer signing v1 " + std::string(account));
+  }
+
+  /// DATA/peers/ACCOUNT.pub: what another installation's administrator enrols an account of ours by.
+  Status publish_peer_keys() {
+    Directory& folder = installation_->folder();
+    if (Status made = folder.create_directory("peers", 0755); !made.ok() && made.code() != ErrorCode::kAlreadyExists)
+      return made;
+    for (const AccountInfo& account : accounts_) {
+      const std::string text = to_hex(crypto::ed25519_public_key(peer_seed(account.id).view())) + "\n";
+      Status written = write_new_file(folder, "peers/" + account.id + ".pub", as_bytes(text), 0644);
+      if (!written.ok() && written.code() != ErrorCode::kAlreadyExists) return written;
+    }
+    return ok_status();
+  }
+
+  Status open_peers() {
+    if (Status published = publish_peer_keys(); !published.ok())
+      return std::move(published).error().in("writing the public keys of the accounts");
+    wire::PeerFront::Options options;
+    for (const PeerConfig& peer : config_.peers) {
+      if (!peer.public_key.empty()) options.accounts[peer.account] = from_hex(peer.public_key).value();
+    }
+    options.is_ours = [this](std::string_view account) {
+      return std::any_of(accounts_.begin(), accounts_.end(),
+                         [&](const AccountInfo& ours) { return ours.id == account; });
+    };
+    options.region = config_.regions.front();
+    peer_front_ = std::make_unique<wire::PeerFront>(*gate_, world_.clock, world_.entropy, std::move(options));
+    destinations_ = std::make_unique<NetworkDestinations>(
+        *gate_, world_.clock, config_, [this](std::string_view account) { return peer_seed(account); });
+    return ok_status();
   }
 
   Status create_accounts() {
@@ -190,6 +274,10 @@ class RunningDaemon final : public Daemon {
   std::unique_ptr<iam::Authority> authority_;
   std::unique_ptr<kms::Service> kms_;
   std::unique_ptr<gate::Gate> gate_;
+  std::unique_ptr<store::ObjectStore> objects_;
+  std::unique_ptr<s3::Service> s3_;
+  std::unique_ptr<NetworkDestinations> destinations_;
+  std::unique_ptr<wire::PeerFront> peer_front_;
   std::unique_ptr<wire::Front> front_;
   std::unique_ptr<wire::Server> server_;
   std::vector<AccountInfo> accounts_;

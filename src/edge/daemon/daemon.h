@@ -35,9 +35,11 @@ class Daemon {
   };
   [[nodiscard]] virtual const std::vector<AccountInfo>& accounts() const = 0;
   [[nodiscard]] virtual bool is_new() const = 0;
-  /// What is due by the clock: key deletions and rotations, audit checkpoints. The loop calls it; tests and simulations
-  /// too.
+  /// What is due by the clock: key deletions and rotations, discarded objects, audit checkpoints. The loop calls it;
+  /// tests and simulations too.
   virtual Status run_due(const Context& context) = 0;
+  /// Carries out what replication has queued and is due. run() does so all the time; tests and simulations call it.
+  virtual Status replicate(const Context& context) = 0;
   virtual Status reload_certificate() = 0;
   /// Runs the loop until `context` is stopped, then stops gracefully.
   virtual Status run(const Context& context) = 0;

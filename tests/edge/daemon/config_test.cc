@@ -25,6 +25,9 @@ tasks = 8
 connections = 100
 [keys]
 installation = "/etc/i.key"
+[s3]
+objects = "/srv/objects"
+domains = ["s3.example.internal", "buckets"]
 [[accounts]]
 name = "main"
 id = "111111111111"
@@ -45,6 +48,8 @@ id = "222222222222"
   EXPECT_EQ(config->tasks, 8);
   EXPECT_EQ(config->connections, 100);
   EXPECT_EQ(config->installation_key, "/etc/i.key");
+  EXPECT_EQ(config->objects, "/srv/objects");
+  EXPECT_EQ(config->s3_domains, (std::vector<std::string>{"s3.example.internal", "buckets"}));
   ASSERT_EQ(config->accounts.size(), 2U);
   EXPECT_EQ(config->accounts[1].id, "222222222222");
 }
@@ -68,6 +73,9 @@ TEST(Config, WhatCannotBeIsRefused) {
   EXPECT_NE(refused("").message.find("no data folder"), std::string::npos);
   EXPECT_NE(refused("data='/d'\nregions=[]").message.find("regions is empty"), std::string::npos);
   EXPECT_NE(refused("data='/d'\nregions=['US']").message.find("is no Region"), std::string::npos);
+  for (const char* domain : {"", "S3.example", "s3.example:9420", ".s3", "http://s3"})
+    EXPECT_NE(refused("data='/d'\n[s3]\ndomains=['" + std::string(domain) + "']").message.find("no domain"),
+              std::string::npos);
   EXPECT_NE(refused("data='/d'\n[server]\ncertificate='/c'").message.find("both"), std::string::npos);
   EXPECT_NE(refused("data='/d'\n[[accounts]]\nname='a'\nid='1'").message.find("no account"), std::string::npos);
   const std::string twice = "[[accounts]]\nname='a'\nid='111111111111'\n";
@@ -84,6 +92,25 @@ TEST(Config, AddressesAreReadWhole) {
 TEST(Config, TheManualPageNamesEveryKey) {
   const std::string page = config_man_page("1");
   for (const ConfigKey& key : config_keys()) EXPECT_NE(page.find(key.name), std::string::npos) << key.name;
+}
+
+TEST(Config, PeersAreEnrolledByAccount) {
+  const std::string key(64, 'a');
+  const Result<Config> config = parse_config("data = \"/d\"\n[[peers]]\naccount = \"222222222222\"\npublic_key = \"" +
+                                                 key + "\"\nendpoint = \"https://b.example:9420/\"\n",
+                                             "f");
+  ASSERT_TRUE(config.ok()) << config.error().message;
+  ASSERT_EQ(config->peers.size(), 1U);
+  EXPECT_EQ(config->peers[0].endpoint, "https://b.example:9420");
+  for (const char* wrong :
+       {"account = \"22\"\nendpoint = \"https://b\"", "account = \"222222222222\"",
+        "account = \"222222222222\"\npublic_key = \"abc\"", "account = \"222222222222\"\nendpoint = \"b.example\"",
+        "account = \"222222222222\"\nendpont = \"https://b\""})
+    EXPECT_FALSE(parse_config("data = \"/d\"\n[[peers]]\n" + std::string(wrong), "f").ok()) << wrong;
+  EXPECT_FALSE(parse_config("data = \"/d\"\n[[accounts]]\nname = \"a\"\nid = \"222222222222\"\n[[peers]]\naccount = "
+                            "\"222222222222\"\nendpoint = \"https://b\"",
+                            "f")
+                   .ok());
 }
 
 }  // namespace
