@@ -15,9 +15,10 @@ using catalog::Rows;
 using catalog::Transaction;
 
 constexpr std::string_view kBucketColumns = "id, name, account, region, created, versioning, lock_enabled";
+/// In the order of s3_versions_listed. `latest` is known from the condition.
 constexpr std::string_view kListedColumns =
-    "sequence, key, version_id, latest, marker, size, etag, modified, storage_class, owner, checksum_kind, "
-    "checksum_composite, restore";
+    "key, version_id, marker, size, etag, modified, storage_class, owner, checksum_kind, checksum_composite, restore, "
+    "sequence";
 constexpr std::string_view kVersionColumns =
     "bucket_id, key, version_id, latest, marker, size, etag, modified, storage_class, owner, checksum_kind, "
     "checksum_composite, restore, checksum, lock_mode, retain_until, legal_hold, replication, noncurrent_since, "
@@ -120,13 +121,12 @@ Result<std::optional<Version>> one_version(Transaction& t, std::string_view rest
   return std::optional<Version>(std::move(version));
 }
 
-Listed listed_of(const Row& row) {
+Listed listed_of(const Row& row, bool latest) {
   Listed l;
   size_t i = 0;
-  l.sequence = row.integer(i++);
+  l.latest = latest;
   l.key = row.text(i++);
   l.version_id = row.text(i++);
-  l.latest = row.flag(i++);
   l.marker = row.flag(i++);
   l.size_bytes = row.integer(i++);
   l.etag = row.text(i++);
@@ -136,14 +136,18 @@ Listed listed_of(const Row& row) {
   l.checksum_kind = row.text(i++);
   l.checksum_composite = row.flag(i++);
   l.restore = row.text(i++);
+  l.sequence = row.integer(i++);
   return l;
 }
 
-Result<std::vector<Listed>> listed(Transaction& t, std::string_view rest, const std::vector<Parameter>& parameters) {
-  COFFER_TRY(const Rows rows, t.run(select(kListedColumns, "s3_versions", rest), parameters));
+/// `rest` begins behind the condition on `latest`.
+Result<std::vector<Listed>> listed(Transaction& t, bool latest, std::string_view rest,
+                                   const std::vector<Parameter>& parameters) {
+  const std::string where = (latest ? "WHERE latest = 1 AND " : "WHERE latest = 0 AND ") + std::string(rest);
+  COFFER_TRY(const Rows rows, t.run(select(kListedColumns, "s3_versions", where), parameters));
   std::vector<Listed> all;
   all.reserve(rows.size());
-  for (const Row& row : rows) all.push_back(listed_of(row));
+  for (const Row& row : rows) all.push_back(listed_of(row, latest));
   return all;
 }
 
@@ -199,11 +203,11 @@ struct KeyRange {
   }
 };
 
-Result<std::vector<Listed>> listed_in(Transaction& t, int64_t bucket_id, std::string_view which, const KeyRange& range,
-                                      std::string_view order, int64_t limit) {
-  const std::string rest = "WHERE bucket_id = $1 AND " + range.condition("key") + " AND " + std::string(which) +
-                           " ORDER BY " + std::string(order) + " LIMIT $3";
-  return listed(t, rest, range.parameters(bucket_id, limit));
+Result<std::vector<Listed>> listed_in(Transaction& t, int64_t bucket_id, bool latest, std::string_view which,
+                                      const KeyRange& range, std::string_view order, int64_t limit) {
+  const std::string rest = "bucket_id = $1 AND " + range.condition("key") + std::string(which) + " ORDER BY " +
+                           std::string(order) + " LIMIT $3";
+  return listed(t, latest, rest, range.parameters(bucket_id, limit));
 }
 
 // ---- references
@@ -270,14 +274,14 @@ Result<std::optional<Bucket>> find_bucket(Transaction& t, std::string_view name)
   COFFER_TRY(auto row, t.first(select(kBucketColumns, "s3_buckets", "WHERE name = $1"), {name}));
   return row ? std::optional(bucket_of(*row)) : std::nullopt;
 }
-Result<std::vector<Bucket>> list_buckets(Transaction& t, std::string_view account, std::string_view after,
-                                         std::string_view prefix, int64_t limit) {
-  const KeyRange range(prefix, after, !after.empty());
-  const std::string rest = "WHERE account = $1 AND " + range.condition("name") + " ORDER BY name LIMIT $3";
 Result<std::optional<Bucket>> find_bucket_by_id(Transaction& t, int64_t id) {
   COFFER_TRY(auto row, t.first(select(kBucketColumns, "s3_buckets", "WHERE id = $1"), {id}));
   return row ? std::optional(bucket_of(*row)) : std::nullopt;
 }
+Result<std::vector<Bucket>> list_buckets(Transaction& t, std::string_view account, std::string_view after,
+                                         std::string_view prefix, int64_t limit) {
+  const KeyRange range(prefix, after, !after.empty());
+  const std::string rest = "WHERE account = $1 AND " + range.condition("name") + " ORDER BY name LIMIT $3";
   COFFER_TRY(const Rows rows, t.run(select(kBucketColumns, "s3_buckets", rest), range.parameters(account, limit)));
   std::vector<Bucket> all;
   for (const Row& row : rows) all.push_back(bucket_of(row));
@@ -330,13 +334,13 @@ Status put_setting(Transaction& t, int64_t bucket_id, std::string_view kind, con
 Result<std::optional<Version>> latest_version(Transaction& t, int64_t bucket_id, std::string_view key) {
   return one_version(t, "WHERE bucket_id = $1 AND key = $2 AND latest = 1", {bucket_id, key});
 }
+Result<std::optional<Version>> find_version_by_sequence(Transaction& t, int64_t sequence) {
+  return one_version(t, "WHERE sequence = $1", {sequence});
+}
 Result<std::optional<Version>> find_version(Transaction& t, int64_t bucket_id, std::string_view key,
                                             std::string_view version_id) {
   if (version_id != "null")
     return one_version(t, "WHERE version_id = $3 AND version_id <> 'null' AND bucket_id = $1 AND key = $2",
-Result<std::optional<Version>> find_version_by_sequence(Transaction& t, int64_t sequence) {
-  return one_version(t, "WHERE sequence = $1", {sequence});
-}
                        {bucket_id, key, version_id});
   COFFER_TRY(auto latest, latest_version(t, bucket_id, key));
   if (!latest || latest->version_id == "null") return latest;
@@ -419,7 +423,7 @@ Status delete_version(Transaction& t, const Version& v) {
 
 Result<std::vector<Listed>> list_current(Transaction& t, int64_t bucket_id, std::string_view prefix,
                                          std::string_view from, bool exclusive, int64_t limit) {
-  return listed_in(t, bucket_id, "latest = 1 AND marker = 0", KeyRange(prefix, from, exclusive), "key", limit);
+  return listed_in(t, bucket_id, true, " AND marker = 0", KeyRange(prefix, from, exclusive), "key", limit);
 }
 
 Result<std::vector<Listed>> list_versions(Transaction& t, int64_t bucket_id, std::string_view prefix,
@@ -429,20 +433,19 @@ Result<std::vector<Listed>> list_versions(Transaction& t, int64_t bucket_id, std
   if (within_key) {
     // What is left of `from` itself: an index's range of its own, so that a key of many versions is paged through and
     // not read again for every page. Its latest has the largest sequence: it is only left when none was shown.
-    COFFER_TRY(page, listed(t, "WHERE bucket_id = $1 AND key = $2 AND latest = 1 AND sequence < $3",
-                            {bucket_id, from, below_sequence}));
-    COFFER_TRY(std::vector<Listed> older, listed(t,
-                                                 "WHERE bucket_id = $1 AND key = $2 AND latest = 0 AND sequence < $3 "
-                                                 "ORDER BY sequence DESC LIMIT $4",
-                                                 {bucket_id, from, below_sequence, limit}));
+    COFFER_TRY(page,
+               listed(t, true, "bucket_id = $1 AND key = $2 AND sequence < $3", {bucket_id, from, below_sequence}));
+    COFFER_TRY(std::vector<Listed> older,
+               listed(t, false, "bucket_id = $1 AND key = $2 AND sequence < $3 ORDER BY sequence DESC LIMIT $4",
+                      {bucket_id, from, below_sequence, limit}));
     page.insert(page.end(), older.begin(), older.end());
   }
   const auto left = limit - static_cast<int64_t>(page.size());
   if (left > 0) {
     const KeyRange range(prefix, from, within_key);
-    COFFER_TRY(std::vector<Listed> current, listed_in(t, bucket_id, "latest = 1", range, "key", left));
+    COFFER_TRY(std::vector<Listed> current, listed_in(t, bucket_id, true, "", range, "key", left));
     COFFER_TRY(std::vector<Listed> older,
-               listed_in(t, bucket_id, "latest = 0", range, "bucket_id, key, sequence DESC", left));
+               listed_in(t, bucket_id, false, "", range, "bucket_id, key, sequence DESC", left));
     std::merge(
         current.begin(), current.end(), older.begin(), older.end(), std::back_inserter(page),
         [](const Listed& a, const Listed& b) { return a.key != b.key ? a.key < b.key : a.sequence > b.sequence; });

@@ -1,8 +1,8 @@
 // S3's tables. Times are microseconds, booleans 0 or 1; documents are JSON of services/api/value_json.h.
 //
-// s3_versions has what a listing shows first and what is bulky last, so that a listing never reads the pages a long
-// layout overflows into. Every key with a version has exactly one row with latest = 1: reads, writes and the listing of
-// objects go by its index alone, and only what has been replaced is in the others.
+// Every key with a version has exactly one row with latest = 1, found by s3_versions_latest. s3_versions_listed has all
+// that a listing of objects shows: the rows themselves lie in the order in which they were written, and to look at a
+// thousand of them in the order of their keys takes a thousand pages. Only what has been replaced is in the others.
 #include <vector>
 
 #include "services/s3/lifecycle.h"
@@ -61,6 +61,8 @@ CREATE TABLE s3_versions (
   layout {blob} NOT NULL
 );
 CREATE UNIQUE INDEX s3_versions_latest ON s3_versions (bucket_id, key) WHERE latest = 1;
+CREATE INDEX s3_versions_listed ON s3_versions (bucket_id, key, latest, marker, version_id, size, etag, modified,
+  storage_class, owner, checksum_kind, checksum_composite, restore) WHERE latest = 1;
 CREATE INDEX s3_versions_noncurrent ON s3_versions (bucket_id, key, sequence DESC) WHERE latest = 0;
 CREATE UNIQUE INDEX s3_versions_null ON s3_versions (bucket_id, key) WHERE latest = 0 AND version_id = 'null';
 CREATE INDEX s3_versions_id ON s3_versions (version_id) WHERE version_id <> 'null';
@@ -122,9 +124,9 @@ std::span<const catalog::Migration> migrations() {
     std::vector<catalog::Migration> list(std::begin(kMigrations), std::end(kMigrations));
     list.push_back(kReplicationQueueMigration);
     list.push_back(kLifecycleMigration);
+    list.push_back(kUpkeepMigration);
     return list;
   }();
-    list.push_back(kUpkeepMigration);
   return all;
 }
 
