@@ -260,7 +260,8 @@ Response Front::handle(const Context& context, Request& request) {
   }
   Response response = state.refuse(context, request, at, answer.error());
   state.metrics.count(service, operation, std::to_string(response.status), seconds);
-  if (response.status >= 500) state.log_failure(at, answer.error());
+  // Of what this installation does not have, whoever asks learns by name: nothing failed.
+  if (response.status >= 500 && response.status != 501) state.log_failure(at, answer.error());
   if (!at.authenticated && answer.error().code == ErrorCode::kUnauthenticated)
     state.metrics.count_refusal(answer.error().name.empty() ? "Unauthenticated" : answer.error().name);
   return response;

@@ -62,6 +62,7 @@ constexpr Code kCodes[] = {
     {"ServiceUnavailable", 503},
     {"SlowDown", 503},
     {"AccessControlListNotSupported", 400},
+    {"InvalidBucketAclWithObjectOwnership", 400},
     {"AuthorizationHeaderMalformed", 400},
     {"AuthorizationQueryParametersError", 400},
     {"BadDigest", 400},

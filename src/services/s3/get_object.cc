@@ -112,7 +112,8 @@ Status override_headers(const Request& r, Value& output) {
     if (!value) continue;
     if (r.call().caller.kind == api::Caller::Kind::kAnonymous)
       return invalid_request("Request specific response headers cannot be used for anonymous GET requests.");
-    output.set(header, *value);
+    const auto* date = value->get_if<WallTime>();  // a header again, which may be any text
+    output.set(header, date ? Value(format_http_date(*date)) : *value);
   }
   return ok_status();
 }
