@@ -337,7 +337,7 @@ class World:
         self.clusters = []
         self.count = 0
         # A copy: the database's user need not be able to reach the build directory.
-        self.program = self.root / "coffer"
+        self.program, self.daemon_program = self.root / "coffer", pathlib.Path(program).parent / "cofferd"
         shutil.copy(program, self.program)
         os.chmod(self.program, 0o755)
         self.environment = {**CLEAN_ENVIRONMENT, "HOME": str(self.directory())}
