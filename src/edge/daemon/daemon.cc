@@ -105,6 +105,9 @@ class RunningDaemon final : public Daemon {
     options.tasks_max = static_cast<size_t>(config_.tasks);
     options.connections_max = static_cast<size_t>(config_.connections);
     options.on_failure = [this](std::string_view text) { world_.log("error", "server: " + std::string(text)); };
+    options.brief_handler = [this](const Context& context, wire::Request& request) {
+      return front_->handle_briefly(context, request);
+    };
     COFFER_TRY(server_, wire::Server::start(options, [this](const Context& context, wire::Request& request) {
                  return wire::PeerFront::takes(request) ? peer_front_->handle(context, request)
                                                         : front_->handle(context, request);
@@ -123,6 +126,7 @@ class RunningDaemon final : public Daemon {
   [[nodiscard]] bool is_new() const override { return installation_->is_new(); }
 
   Status run_due(const Context& context) override {
+    authority_->write_uses();
     COFFER_CHECK_OK(kms_->run_due(context, world_.clock.wall()));
     COFFER_CHECK_OK(s3_->run_due(context, world_.clock.wall()));
     return audit_->checkpoint(context, false);

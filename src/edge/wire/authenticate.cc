@@ -17,7 +17,11 @@ Result<iam::Credential> authenticate(gate::Gate& gate, iam::Authority& authority
   at.call.caller = credential.identity->caller;
   at.call.caller.access_key_id = claim.access_key_id;
   at.authenticated = true;
-  authority.note_use(claim.access_key_id, claim.service, claim.region, at.call.time);
+  if (at.brief) {
+    authority.note_use_briefly(claim.access_key_id, claim.service, claim.region, at.call.time);
+  } else {
+    authority.note_use(claim.access_key_id, claim.service, claim.region, at.call.time);
+  }
   return credential;
 }
 

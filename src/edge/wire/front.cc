@@ -113,6 +113,9 @@ struct Front::State {
   S3Front s3;
   Metrics metrics;
 
+  /// Nothing only when it must be `brief`.
+  std::optional<Response> handle(const Context& context, Request& request, bool brief);
+
   Result<Response> answer(const Context& context, Request& request, Progress& at) {
     try {
       COFFER_TRY(Response response, try_to_answer(context, request, at));
@@ -154,8 +157,9 @@ struct Front::State {
     at.call.user_agent = std::string(request.headers.get("user-agent"));
     at.call.secure_transport = request.secure;
 
-    at.service = guess_service(request);
-    COFFER_TRY(std::optional<SignatureClaim> claim, read_signature_claim(request));
+    Result<std::optional<SignatureClaim>> read = read_signature_claim(request);
+    if (!read.ok() || !read->has_value()) at.service = guess_service(request);
+    COFFER_TRY(std::optional<SignatureClaim> claim, std::move(read));
     if (claim) {
       at.service = find_by_signing_name(claim->service);
       if (!at.service) {
@@ -172,6 +176,7 @@ struct Front::State {
     }
     at.call.service = std::string(at.service->signing_name);
     at.call.region = claim ? claim->region : options.regions.front();
+    if (at.brief && at.service == buckets) return too_long(at);
     if (at.service == buckets) return s3.answer(context, request, claim, at);
     if (request.stream) {
       return api::fault(ErrorCode::kInvalidArgument, "RequestEntityTooLarge",
@@ -200,10 +205,28 @@ struct Front::State {
     at.doing = "reading the input";
     COFFER_TRY(api::Value input, decode_input(at.route, request));
     COFFER_CHECK_OK(validate(*at.service, *at.route.operation, input));
+    if (at.brief && !gate.is_brief(*action, input)) return too_long(at);
     at.doing = "running it";
     COFFER_TRY(api::Value output, gate.run(at.call, identity.get(), input));
     at.doing = action->changes ? "encoding the answer, after its effect" : "encoding the answer";
     return encode_output(at.route, output, at.call.request_id);
+  }
+
+  static Error too_long(Progress& at) {
+    at.is_too_long = true;
+    return Error{ErrorCode::kUnavailable, "not in brief", {}};
+  }
+
+  /// Whether it is worth trying: by the operation that the request seems to ask for.
+  [[nodiscard]] bool may_be_brief(const Request& request) const {
+    std::string_view operation = request.headers.get("x-amz-target");
+    if (!operation.empty()) return gate.may_be_brief(operation.substr(operation.rfind('.') + 1));
+    constexpr std::string_view kAction = "Action=";
+    operation = std::string_view(request.body).substr(0, 1024);
+    const size_t begin = operation.find(kAction);
+    if (begin == std::string_view::npos) return false;
+    operation.remove_prefix(begin + kAction.size());
+    return gate.may_be_brief(operation.substr(0, operation.find('&')));
   }
 
   /// Global services are signed for us-east-1 by clients that know them as global, and for their own Region by others.
@@ -227,13 +250,20 @@ Front::Front(gate::Gate& gate, iam::Authority& authority, Clock& clock, Entropy&
                        {}}) {}
 Front::~Front() = default;
 
-Response Front::handle(const Context& context, Request& request) {
-  State& state = *state_;
+Response Front::handle(const Context& context, Request& request) { return *state_->handle(context, request, false); }
+
+std::optional<Response> Front::handle_briefly(const Context& context, Request& request) {
+  return state_->handle(context, request, true);
+}
+
+std::optional<Response> Front::State::handle(const Context& context, Request& request, bool brief) {
+  State& state = *this;
   // Not when it is an object of such a name that is asked for.
   const bool is_signed = request.headers.has("authorization") || request.query().find("X-Amz-") != std::string::npos;
   if ((request.method == "GET" || request.method == "HEAD") && !is_signed && !state.s3.claims(request)) {
     const std::string_view path = request.path();
     if (path == "/healthz") return plain(200, "ok\n");
+    if (brief) return std::nullopt;
     if (path == "/readyz") {
       Status ready = state.options.ready ? state.options.ready() : ok_status();
       return ready.ok() ? plain(200, "ready\n") : plain(503, "not ready: " + ready.error().message + "\n");
@@ -247,10 +277,13 @@ Response Front::handle(const Context& context, Request& request) {
       return response;
     }
   }
+  if (brief && !may_be_brief(request)) return std::nullopt;
   const MonoTime begun = state.clock.mono();
   Progress at;
+  at.brief = brief;
   at.call.request_id = random_uuid(state.entropy);
   Result<Response> answer = state.answer(context, request, at);
+  if (at.is_too_long) return std::nullopt;
   const double seconds = std::chrono::duration<double>(state.clock.mono() - begun).count();
   const std::string_view service = at.service ? at.service->id : std::string_view("unknown");
   const std::string_view operation = at.route.operation ? at.route.operation->name : std::string_view("unknown");

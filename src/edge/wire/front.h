@@ -3,6 +3,7 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,6 +35,8 @@ class Front {
   ~Front();
   /// Safe from many threads. What is thrown below is answered as the service's internal failure.
   Response handle(const Context& context, Request& request);
+  /// Nothing when the answer might have to wait for somebody, or takes long: then nothing was done for it either.
+  std::optional<Response> handle_briefly(const Context& context, Request& request);
 
  private:
   struct State;

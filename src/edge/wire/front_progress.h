@@ -16,6 +16,8 @@ struct Progress {
   Route route;
   api::Call call;
   bool authenticated = false;
+  bool brief = false;        // the answer must not wait
+  bool is_too_long = false;  // so it is to be asked for again, without this
   std::string_view doing = "reading the request";
 
   // Of requests to S3.

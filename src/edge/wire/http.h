@@ -56,6 +56,9 @@ struct Response {
 
 /// Called on a task of the bounded pool. What it throws becomes a 500 without detail.
 using Handler = std::function<Response(const Context&, Request&)>;
+/// Called on the thread that reads requests, before a Handler: nothing when an answer might have to wait for anything,
+/// or take long. Without a stream in the answer.
+using BriefHandler = std::function<std::optional<Response>(const Context&, Request&)>;
 
 using sigv4::parse_query;
 using sigv4::percent_decode;

@@ -24,7 +24,7 @@ using std::chrono::milliseconds;
 
 /// After a failed accept: most often no descriptor is free, and trying again at once would only burn the processor.
 constexpr milliseconds kAcceptPause{50};
-constexpr size_t kIoThreadsMax = 4;
+constexpr size_t kIoThreadsMax = 16;
 
 /// An io_context with its own thread: what runs in it never waits.
 struct IoThread {
@@ -34,7 +34,7 @@ struct IoThread {
 
 std::vector<std::unique_ptr<IoThread>> make_io_threads() {
   std::vector<std::unique_ptr<IoThread>> threads(
-      std::clamp<size_t>(std::thread::hardware_concurrency() / 2, 1, kIoThreadsMax));
+      std::clamp<size_t>(std::thread::hardware_concurrency(), 1, kIoThreadsMax));
   for (auto& thread : threads) thread = std::make_unique<IoThread>();
   return threads;
 }

@@ -32,6 +32,8 @@ class Server {
     size_t small_body_size_bytes = 1 << 20;  // larger ones are streamed to the handler
     std::chrono::milliseconds header_timeout = std::chrono::seconds(30), idle_timeout = std::chrono::seconds(75),
                               body_stall_timeout = std::chrono::seconds(30);
+    /// Asked first about requests whose body is small: going over to a task costs more than a short answer does.
+    BriefHandler brief_handler = nullptr;
     /// Told what the server could not do for a reason that no client has caused: a handler threw, no memory was left
     /// for a connection. Called from its threads, with nothing of the request but its method; may be null.
     std::function<void(std::string_view text)> on_failure = nullptr;

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -29,6 +30,7 @@ constexpr std::chrono::seconds kLingerTime{2};
 constexpr uint64_t kLingerSizeMax = 64 << 20;
 /// What an idle connection may keep of its buffer.
 constexpr size_t kIdleBufferSizeMax = 4 << 10;
+constexpr int kBriefInARowMax = 16;
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 constexpr Refusal kBusy{503, "This server is busy. Please try again.\n"};
@@ -104,6 +106,7 @@ struct Connection::Exchange {
   std::string prefix;         // of a streamed body: what was taken before it turned out to be long
   size_t prefix_begin = 0;
   BufferShare buffer_share;
+  std::optional<Response> response;
 };
 
 /// Read on the task of the handler, which it makes wait for the client: the socket's own buffer is the bounded pipe.
@@ -337,10 +340,18 @@ asio::awaitable<bool> Connection::serve(Head head) {
     }
   }
   if (!framing_.is_done()) exchange.request.stream = std::make_unique<StreamedBody>(*this, exchange);
+  exchange.response = call_brief_handler(exchange);
+  if (exchange.response) {
+    const bool again = co_await answer(exchange);
+    // One that has sent many requests at once must not keep this thread from the others.
+    if (++brief_in_a_row_ >= kBriefInARowMax) co_await yield();
+    co_return again;
+  }
   if (!shared_.tasks.reserve()) {
     co_return co_await refuse(kBusy, exchange.keep_alive && framing_.is_done(), is_head);
   }
   co_await enter_task(shared_.tasks);
+  exchange.response = call_handler(exchange);
   co_return co_await answer(exchange);
 }
 
@@ -393,6 +404,20 @@ Response Connection::call_handler(Exchange& exchange) {
   }
 }
 
+std::optional<Response> Connection::call_brief_handler(Exchange& exchange) {
+  if (!shared_.options.brief_handler || exchange.request.stream || shared_.stopped) return std::nullopt;
+  std::optional<Response> response;
+  try {
+    response = shared_.options.brief_handler(Context(shared_.stop), exchange.request);
+    COFFER_ASSERT(!response || !response->stream);  // sending one waits
+  } catch (...) {
+    shared_.tell_failure("a " + exchange.request.method + " request was answered 500");
+    response = refusal_response(kFailed);
+  }
+  if (response) ++shared_.requests_total;
+  return response;
+}
+
 AnswerHead Connection::answer_defaults(bool keep_alive) const {
   AnswerHead head;
   head.keep_alive = keep_alive;
@@ -401,8 +426,8 @@ AnswerHead Connection::answer_defaults(bool keep_alive) const {
 }
 
 asio::awaitable<bool> Connection::answer(Exchange& exchange) {
-  Response response = call_handler(exchange);
   if (is_lost_) co_return false;
+  Response& response = *exchange.response;
   AnswerHead head = answer_defaults(exchange.keep_alive && !shared_.draining && !asks_to_close(response.headers));
   head.is_http_1_0 = exchange.is_http_1_0;
   if (!framing_.is_done()) {
@@ -552,7 +577,13 @@ asio::awaitable<void> Connection::linger() {
   }
 }
 
+asio::awaitable<void> Connection::yield() {
+  brief_in_a_row_ = 0;
+  co_await asio::post(socket_.get_executor(), asio::use_awaitable);
+}
+
 asio::awaitable<void> Connection::wait_for(IoState wanted, nanoseconds patience) {
+  brief_in_a_row_ = 0;
   boost::system::error_code ignored;  // the next read or write tells
   set_deadline(patience);
   co_await socket_.async_wait(wanted == IoState::kWantWrite ? tcp::socket::wait_write : tcp::socket::wait_read,

@@ -99,9 +99,11 @@ class Connection {
   boost::asio::awaitable<bool> write_all(ByteView data);
   boost::asio::awaitable<bool> drain();
   boost::asio::awaitable<void> linger();
+  boost::asio::awaitable<void> yield();
   boost::asio::awaitable<void> wait_for(IoState wanted, std::chrono::nanoseconds patience);
 
   Response call_handler(Exchange& exchange);
+  std::optional<Response> call_brief_handler(Exchange& exchange);
   bool send_stream(Exchange& exchange, Response& response, AnswerHead head);
   /// On a task: waits in place.
   Status write_blocking(ByteView data, Pace& pace);
@@ -125,6 +127,7 @@ class Connection {
   bool is_first_ = true;
   bool client_may_send_ = false;  // bytes of a request that was not read to its end
   bool is_lost_ = false;
+  int brief_in_a_row_ = 0;  // answers since others had their turn
   std::atomic<int64_t> deadline_nanos_{INT64_MAX};
   std::atomic<bool> is_idle_{true};
 };

@@ -88,6 +88,9 @@ struct Action {
   /// ARNs for the audit record, of what the call touched; null: the AccessRequests' resources.
   std::function<std::vector<std::string>(const Value& input, const Value& output)> resources = nullptr;
   bool anonymous = false;  // works without credentials
+  /// Whether a call with this input takes well under a millisecond and waits for nobody (another writer, a peer, a long
+  /// computation): such calls are answered where requests are read. Only for what changes nothing; null: never.
+  bool (*brief)(const Value& input) = nullptr;
   /// For work that takes longer than a transaction may, like reading a body: done once, after the decision and before
   /// run(), which may be tried several times. Each statement of its transaction stands alone.
   std::function<Result<std::shared_ptr<void>>(const Operation&)> prepare = nullptr;

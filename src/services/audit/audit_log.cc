@@ -1,6 +1,7 @@
 #include "services/audit/audit_log.h"
 
 #include <array>
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -69,9 +70,12 @@ class ChainedLog final : public AuditLog {
     queue_size_bytes_ += json.size();
     queue_.push_back(std::move(json));
     ++enqueued_;
+    is_crowded_ = queue_.size() > kQueueMax / 2 || queue_size_bytes_ > kQueueSizeMax / 2;
     if (queue_.size() == 1 || queue_.size() == kBatchMax) work_.notify_all();
     return ok_status();
   }
+
+  [[nodiscard]] bool is_crowded() const override { return is_crowded_.load(std::memory_order_relaxed); }
 
   Status flush(const Context& context) override {
     std::unique_lock lock(mutex_);
@@ -195,6 +199,7 @@ class ChainedLog final : public AuditLog {
       written_ += group_.size();
       for (const std::string& json : group_) queue_size_bytes_ -= json.size();
       group_.clear();
+      is_crowded_ = queue_.size() > kQueueMax / 2 || queue_size_bytes_ > kQueueSizeMax / 2;
       group_maybe_written_ = false;
       failure_.reset();
     } else {
@@ -237,6 +242,7 @@ class ChainedLog final : public AuditLog {
   std::condition_variable work_, done_;  // for the thread; for those who wait for it
   std::deque<std::string> queue_;
   size_t queue_size_bytes_ = 0;  // of the group in hand too
+  std::atomic<bool> is_crowded_{false};
   uint64_t enqueued_ = 0, written_ = 0, failures_ = 0;
   // A round writes one group, and on a shared database moves pending records into the chain.
   uint64_t rounds_begun_ = 0, rounds_done_ = 0, wanted_round_ = 0;

@@ -40,6 +40,8 @@ class AuditLog {
   /// For calls that change nothing: written together with others within 100 ms. Waits only when the queue is full
   /// (backpressure: a call that cannot be recorded does not go unrecorded).
   virtual Status enqueue(Record record) = 0;
+  /// The queue is so full that the next who comes might have to wait.
+  [[nodiscard]] virtual bool is_crowded() const { return false; }
   /// All that was enqueued is durable.
   virtual Status flush(const Context& context) = 0;
   /// Signs a checkpoint when the last is older than an hour, or `force`.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <unordered_map>
 
 #include "services/api/fault.h"
@@ -85,6 +86,7 @@ struct Gate::State {
   audit::AuditLog& audit;
   Clock& clock;
   std::map<std::string, std::unordered_map<std::string, api::Action>, std::less<>> services;
+  std::set<std::string, std::less<>> brief;  // operations that may be
 
   struct Attempt {
     std::vector<api::AccessRequest> requests;
@@ -180,22 +182,24 @@ struct Gate::State {
       if (!owner.empty() && std::find(accounts.begin(), accounts.end(), owner) == accounts.end())
         accounts.push_back(owner);
     }
-    for (const std::string& account : accounts) {
+    for (size_t i = 1; i < accounts.size(); ++i) {
       records.push_back(record);
-      records.back().account = account;
+      records.back().account = accounts[i];
     }
+    records.insert(records.begin(), std::move(record));
     return records;
   }
 };
 
 Gate::Gate(Database& database, iam::Authority& authority, audit::AuditLog& audit, Clock& clock)
-    : state_(std::make_unique<State>(State{database, authority, audit, clock, {}})) {}
+    : state_(std::make_unique<State>(State{database, authority, audit, clock, {}, {}})) {}
 Gate::~Gate() = default;
 
 void Gate::add(api::ServiceTable table) {
   auto& service = state_->services[table.signing_name];
   for (api::Action& action : table.actions) {
     std::string name = action.operation;
+    if (action.brief) state_->brief.insert(name);
     COFFER_ASSERT(action.run);
     COFFER_ASSERT(service.emplace(std::move(name), std::move(action)).second);
   }
@@ -206,6 +210,14 @@ const api::Action* Gate::find(std::string_view service, std::string_view operati
   if (found == state_->services.end()) return nullptr;
   const auto action = found->second.find(std::string(operation));
   return action == found->second.end() ? nullptr : &action->second;
+}
+
+bool Gate::may_be_brief(std::string_view operation) const {
+  return state_->brief.contains(operation) && !state_->database.shared() && !state_->audit.is_crowded();
+}
+
+bool Gate::is_brief(const api::Action& action, const api::Value& input) const {
+  return action.brief && !action.changes && !action.prepare && action.brief(input);
 }
 
 Result<api::Value> Gate::run(const api::Call& call, const iam::Identity* identity, const api::Value& input,

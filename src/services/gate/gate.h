@@ -25,6 +25,11 @@ class Gate {
   /// The action, or null: the operation is in the model but this installation does not have it.
   [[nodiscard]] const api::Action* find(std::string_view service, std::string_view operation) const;
 
+  /// Whether some operation of this name may be brief just now (api::Action): not while audit records queue up, and not
+  /// on a database that is another process.
+  [[nodiscard]] bool may_be_brief(std::string_view operation) const;
+  [[nodiscard]] bool is_brief(const api::Action& action, const api::Value& input) const;
+
   /// Runs a call whose caller has been authenticated and whose input has been validated. `identity` null: anonymous.
   /// A conflict with another writer is tried again here; everything else is answered. What the handler throws becomes
   /// kInternal.

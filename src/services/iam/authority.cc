@@ -156,12 +156,15 @@ class CachingAuthority final : public Authority {
   }
 
   void note_use(std::string_view id, std::string_view service, std::string_view region, WallTime now) override {
-    const AccessKeyUse use{std::string(service), std::string(region), now};
-    if (id.starts_with("AROA")) return uses_.note(id, use);  // from within a call: its transaction is still open
-    if (id.starts_with("AKIA")) uses_.note(id, use);
-    if (const std::string role = id.starts_with("ASIA") ? cache_.role_of(id) : ""; !role.empty()) uses_.note(role, use);
-    uses_.write_if_due();
+    note_use_briefly(id, service, region, now);
+    if (!id.starts_with("AROA")) uses_.write_if_due();  // that is from within a call: its transaction is still open
   }
+  void note_use_briefly(std::string_view id, std::string_view service, std::string_view region, WallTime now) override {
+    const AccessKeyUse use{std::string(service), std::string(region), now};
+    if (id.starts_with("AROA") || id.starts_with("AKIA")) uses_.note(id, use);
+    if (const std::string role = id.starts_with("ASIA") ? cache_.role_of(id) : ""; !role.empty()) uses_.note(role, use);
+  }
+  void write_uses() override { uses_.write_if_due(); }
 
   std::optional<AccessKeyUse> noted_use(std::string_view access_key_id) override { return uses_.find(access_key_id); }
 

@@ -65,6 +65,13 @@ class Authority {
   /// Notes the use for GetAccessKeyLastUsed; kept in memory and written now and then.
   virtual void note_use(std::string_view access_key_id, std::string_view service, std::string_view region,
                         WallTime now) = 0;
+  /// The same without ever writing, which waits for the catalog's other writers: for callers that must not.
+  virtual void note_use_briefly(std::string_view access_key_id, std::string_view service, std::string_view region,
+                                WallTime now) {
+    note_use(access_key_id, service, region, now);
+  }
+  /// Writes what was noted, if it is time to. Called now and then, with no transaction open.
+  virtual void write_uses() {}
   /// The last use that was noted and is not written yet.
   virtual std::optional<AccessKeyUse> noted_use(std::string_view /*access_key_id*/) { return std::nullopt; }
 };

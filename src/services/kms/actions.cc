@@ -279,6 +279,20 @@ constexpr Entry kEntries[] = {
     {"DeleteImportedKeyMaterial", true, manage, delete_imported_key_material},
 };
 
+/// Those whose time does not grow with the key, when it is a symmetric one.
+bool is_brief(std::string_view operation) {
+  for (std::string_view known : {"Encrypt", "Decrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext",
+                                 "GenerateRandom", "GenerateMac", "VerifyMac"}) {
+    if (operation == known) return true;
+  }
+  return false;
+}
+
+/// An RSA key would take milliseconds.
+bool without_key_pair(const api::Value& input) {
+  return !input.has("EncryptionAlgorithm") || input.text("EncryptionAlgorithm") == "SYMMETRIC_DEFAULT";
+}
+
 class KeyService final : public Service {
  public:
   KeyService(catalog::Database& database, iam::Authority& authority, Secret root, Clock& clock, Entropy& entropy,
@@ -297,6 +311,7 @@ class KeyService final : public Service {
       action.changes = entry.changes;
       action.access = [this, access = entry.access](const api::Operation& o) { return access(Request{setting_, o}); };
       action.run = [this, run = entry.run](const api::Operation& o) { return run(Request{setting_, o}); };
+      if (is_brief(entry.operation)) action.brief = without_key_pair;
       table.actions.push_back(std::move(action));
     }
     return table;

@@ -59,8 +59,9 @@ class CountingAudit final : public audit::AuditLog {
   }
   Status flush(const Context&) override { return ok_status(); }
   Status checkpoint(const Context&, bool) override { return ok_status(); }
+  [[nodiscard]] bool is_crowded() const override { return crowded; }
   int appended = 0;
-  bool queue_throws = false;
+  bool queue_throws = false, crowded = false;
 };
 
 class FrontTest : public testing::Test {
@@ -75,6 +76,7 @@ class FrontTest : public testing::Test {
         api::Action action;
         action.operation = operation;
         action.changes = operation == "CreateKey";
+        if (operation == "ListKeys") action.brief = [](const Value& input) { return !input.has("Marker"); };
         action.run = [this](const api::Operation& o) { return run_(o); };
         table.actions.push_back(std::move(action));
       }
@@ -148,6 +150,50 @@ class FrontTest : public testing::Test {
   std::unique_ptr<Front> front_;
   std::vector<std::string> log_;
 };
+
+// What must wait is refused without a trace, so that it can be asked for again.
+TEST_F(FrontTest, OnlyWhatIsBriefIsAnsweredBriefly) {
+  int runs = 0;
+  run_ = [&](const api::Operation&) -> Result<Value> {
+    ++runs;
+    return Value::object();
+  };
+  const auto briefly = [&](const std::string& operation, const std::string& body) {
+    Request request;
+    request.method = "POST";
+    request.target = "/";
+    request.headers.set("Host", "127.0.0.1:9420");
+    request.headers.set("Content-Type", "application/x-amz-json-1.1");
+    request.headers.set("X-Amz-Target", "TrentService." + operation);
+    request.body = body;
+    const Secret secret(to_bytes(std::string_view(kSecretKey)));
+    sign_request(request, {kAccessKey, secret, ""}, "us-east-1", "kms", clock_.wall(), sha256_hex(body));
+    if (operation == "ListKeys" && body == "{ }") request.body = "{}";  // not what was signed
+    return front_->handle_briefly(Context(), request);
+  };
+  const auto answered = briefly("ListKeys", "{}");
+  ASSERT_TRUE(answered.has_value());
+  EXPECT_EQ(answered->status, 200);
+  EXPECT_EQ(runs, 1);
+  EXPECT_FALSE(briefly("ListKeys", R"({"Marker":"m"})").has_value());  // by its input
+  EXPECT_FALSE(briefly("CreateKey", "{}").has_value());                // by its name
+  const auto refused = briefly("ListKeys", "{ }");
+  ASSERT_TRUE(refused.has_value());
+  EXPECT_EQ(refused->status, 400);
+  audit_.crowded = true;
+  EXPECT_FALSE(briefly("ListKeys", "{}").has_value());
+  EXPECT_EQ(runs, 1);
+  EXPECT_EQ(log_, std::vector<std::string>());
+}
+
+TEST_F(FrontTest, OfThePagesOnlyTheOneThatAsksNobodyIsBrief) {
+  for (const auto& [path, brief] : {std::pair{"/healthz", true}, {"/readyz", false}, {"/metrics", false}}) {
+    Request request;
+    request.method = "GET";
+    request.target = path;
+    EXPECT_EQ(front_->handle_briefly(Context(), request).has_value(), brief) << path;
+  }
+}
 
 TEST_F(FrontTest, AnAnswerThatTheModelDoesNotHaveIsAnInternalFailureInTheProtocolsShapeAndLogged) {
   const Value outputs[] = {

@@ -16,15 +16,16 @@ std::atomic<int> connections_without_memory{0};
 
 }  // namespace
 
-void* operator new(size_t size) {
+// Not inlined: the compiler would see free() where it expects delete, and warn.
+[[gnu::noinline]] void* operator new(size_t size) {
   if (size == sizeof(coffer::wire::Connection) && connections_without_memory.load() > 0 &&
       connections_without_memory.fetch_sub(1) > 0)
     throw std::bad_alloc();
   if (void* memory = std::malloc(size > 0 ? size : 1)) return memory;
   throw std::bad_alloc();
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 namespace coffer::wire {
 namespace {

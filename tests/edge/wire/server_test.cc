@@ -74,6 +74,67 @@ TEST(Server, ToleratesRequestsThatComeBeforeTheAnswersAreRead) {
   for (int i = 0; i < 100; ++i) ASSERT_EQ(client.read_answer().body, std::to_string(i));
 }
 
+Server::Options with_brief(BriefHandler handler) {
+  Server::Options options;
+  options.brief_handler = std::move(handler);
+  return options;
+}
+
+/// Answers GET itself, leaves the rest to the handler, and throws for DELETE.
+std::optional<Response> gets_only(const Context&, Request& request) {
+  if (request.method == "DELETE") throw std::runtime_error("broken");
+  if (request.method != "GET") return std::nullopt;
+  Response response;
+  response.body = "in brief";
+  return response;
+}
+
+TEST(Server, ABriefHandlerIsAskedFirstAndTheHandlerForTheRest) {
+  std::atomic<int> handled{0};
+  auto server = start_server(with_brief(gets_only), [&](const Context& context, Request& request) {
+    ++handled;
+    return echo(context, request);
+  });
+  Client client(server->port());
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(client.ask(kGet).body, "in brief");
+    EXPECT_EQ(client.ask(post("at length")).body, "at length");
+  }
+  EXPECT_EQ(handled, 3);
+  EXPECT_EQ(server->counts().requests_total, 6U);
+}
+
+TEST(Server, ABriefHandlerIsNotAskedAboutAStreamedBody) {
+  std::atomic<int> asked{0};
+  Server::Options options = with_brief([&](const Context&, Request&) {
+    ++asked;
+    return std::optional<Response>();
+  });
+  options.small_body_size_bytes = 10;
+  auto server = start_server(options, echo);
+  EXPECT_EQ(Client(server->port()).ask(post("longer than ten bytes")).body, "longer than ten bytes");
+  EXPECT_EQ(asked, 0);
+}
+
+TEST(Server, WhatABriefHandlerThrowsIsA500AndTheConnectionGoesOn) {
+  auto server = start_server(with_brief(gets_only), echo);
+  Client client(server->port());
+  EXPECT_EQ(client.ask("DELETE / HTTP/1.1\r\nHost: h\r\n\r\n").status, 500);
+  EXPECT_EQ(client.ask(kGet).body, "in brief");
+}
+
+// More than one connection is given before others have their turn, brief and not, in order.
+TEST(Server, ManyRequestsAtOnceAreAnsweredInOrderInBriefOrNot) {
+  auto server = start_server(with_brief(gets_only), echo);
+  Client client(server->port()), other(server->port());
+  std::string all;
+  for (int i = 0; i < 200; ++i) all += i % 10 == 9 ? post(std::to_string(i)) : std::string(kGet);
+  ASSERT_TRUE(client.send(all));
+  EXPECT_EQ(other.ask(kGet).body, "in brief");
+  for (int i = 0; i < 200; ++i)
+    ASSERT_EQ(client.read_answer().body, i % 10 == 9 ? std::to_string(i) : std::string("in brief"));
+}
+
 TEST(Server, ReadsARequestThatComesByteByByte) {
   auto server = start_server({}, echo);
   Client client(server->port());
