@@ -22,9 +22,34 @@ MonoTime SystemClock::mono() const {
 
 void SystemClock::sleep_for(std::chrono::nanoseconds d) { std::this_thread::sleep_for(d); }
 
+namespace {
+
+/// Writes `value` with `digits` digits into the places before `end`.
+void put_digits(char* end, int64_t value, int digits) {
+  for (; digits > 0; --digits, value /= 10) *--end = static_cast<char>('0' + value % 10);
+}
+
+/// Of the years 1970 to 9999: what records and answers have, several times each.
+std::string format_common(int64_t seconds, int64_t micros, bool with_micros) {
+  const int64_t days = seconds / 86'400, second = seconds % 86'400;
+  const std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(days))};
+  std::string text = with_micros ? "0000-00-00T00:00:00.000000Z" : "0000-00-00T00:00:00Z";
+  put_digits(&text[4], static_cast<int>(date.year()), 4);
+  put_digits(&text[7], static_cast<unsigned>(date.month()), 2);
+  put_digits(&text[10], static_cast<unsigned>(date.day()), 2);
+  put_digits(&text[13], second / 3600, 2);
+  put_digits(&text[16], second / 60 % 60, 2);
+  put_digits(&text[19], second % 60, 2);
+  if (with_micros) put_digits(&text[26], micros, 6);
+  return text;
+}
+
+}  // namespace
+
 std::string format_utc(WallTime time, bool with_micros) {
   int64_t seconds = time.micros / 1'000'000, micros = time.micros % 1'000'000;
   if (micros < 0) micros += 1'000'000, --seconds;
+  if (seconds >= 0 && seconds < 253'402'300'800) return format_common(seconds, micros, with_micros);
   time_t t = seconds;
   tm parts{};
   gmtime_r(&t, &parts);

@@ -136,8 +136,19 @@ std::span<const Migration> migrations() { return kMigrations; }
 
 namespace {
 
+/// Eight characters at once, which most texts consist of.
+bool is_ascii_without_nul(uint64_t eight) {
+  constexpr uint64_t kOnes = 0x0101010101010101, kHighs = 0x8080808080808080;
+  // Without high bits a byte borrows from its own high bit exactly when it is 0.
+  return ((eight | (eight - kOnes)) & kHighs) == 0;
+}
+
 bool is_utf8_without_nul(std::string_view text) {
   for (size_t i = 0; i < text.size();) {
+    if (text.size() - i >= 8 && is_ascii_without_nul(load_le<uint64_t>(reinterpret_cast<const std::byte*>(&text[i])))) {
+      i += 8;
+      continue;
+    }
     const auto at = [&](size_t k) { return k < text.size() ? static_cast<uint8_t>(text[k]) : uint8_t{0}; };
     const uint8_t first = at(i);
     if (first == 0) return false;
