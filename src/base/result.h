@@ -40,7 +40,7 @@ struct Error {
   ErrorCode code = ErrorCode::kInternal;
   std::string message;
   std::string next_step;  // what a person can do about it; may be empty
-  std::string name = {};  // the service model's name of this failure ("DeleteConflict"); empty: by code. Set by services only
+  std::string name = {};  // in the service model ("DeleteConflict"); empty: by code. Set by services only
 
   /// The same error with what we were doing put before it: `error.in("sealing pack 12ab")`.
   [[nodiscard]] Error in(std::string_view doing) && {
