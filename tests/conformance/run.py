@@ -25,21 +25,25 @@ def python_tour(generation, script):
     return run
 
 
-def cli_tour(aws):
+def cli_tour(aws, script="tour.sh"):
     def run(program):
         needs(aws)
         with installation(program) as running:
-            run_tour(["bash", str(HERE / "cli" / "tour.sh"), str(aws)], running.environment(), timeout=600)
+            run_tour(["bash", str(HERE / "cli" / script), str(aws)], running.environment(), timeout=600)
     return run
 
 
-def javascript_tour(program):
+def javascript_tour(script):
+    return lambda program: run_javascript(program, script)
+
+
+def run_javascript(program, script):
     node = next((p for p in (f"{d}/node" for d in os.environ["PATH"].split(":")) if os.access(p, os.X_OK)), "node")
     needs(node)
     if not (CLIENTS / "javascript" / "node_modules").is_dir():
         raise Skip("no JavaScript SDK: run scripts/setup")
     with installation(program) as running:
-        run_tour([node, str(HERE / "javascript" / "tour.mjs")], {**running.environment(), "COFFER_CLIENTS": str(CLIENTS)})
+        run_tour([node, str(HERE / "javascript" / script)], {**running.environment(), "COFFER_CLIENTS": str(CLIENTS)})
 
 
 def go_tour(program):
@@ -79,8 +83,13 @@ TESTS = {
     "paginators-new": python_tour("new", "paginators.py"),
     "cli-1": cli_tour(CLIENTS / "awscli-1" / "bin" / "aws"),
     "cli-2": cli_tour(DEBIAN_AWS),
-    "javascript": javascript_tour,
+    "javascript": javascript_tour("tour.mjs"),
     "go": go_tour,
+    "s3-python-old": python_tour("old", "s3_tour.py"),
+    "s3-python-new": python_tour("new", "s3_tour.py"),
+    "s3-cli-1": cli_tour(CLIENTS / "awscli-1" / "bin" / "aws", "s3_tour.sh"),
+    "s3-cli-2": cli_tour(DEBIAN_AWS, "s3_tour.sh"),
+    "s3-javascript": javascript_tour("s3_tour.mjs"),
     "boundaries": boundaries,
     "guide-cli-1": guide_tour(CLIENTS / "awscli-1" / "bin" / "aws"),
     "guide-cli-2": guide_tour(DEBIAN_AWS),

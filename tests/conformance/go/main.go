@@ -230,6 +230,8 @@ func main() {
 	identities()
 	accounts(keys(users()))
 	audit()
+	objects()
+	bucketSettings()
 	if failed {
 		os.Exit(1)
 	}
