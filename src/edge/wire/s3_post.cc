@@ -87,21 +87,21 @@ struct S3Post::State {
     Result<size_t> read(const Context& context, MutableByteView out) override {
       COFFER_TRY(const size_t size, state_.reader.read_file(context, out));
       seen_ += size;
-      const PostLimits& limits = state_.limits;
-      if (seen_ > limits.size_max)
+      const PostLimits& allowed = state_.limits;
+      if (seen_ > allowed.size_max)
         return wrong_size("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size", "MaxSizeAllowed",
-                          limits.size_max);
-      if (size == 0 && !out.empty() && seen_ < limits.size_min)
+                          allowed.size_max);
+      if (size == 0 && !out.empty() && seen_ < allowed.size_min)
         return wrong_size("EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size",
-                          "MinSizeAllowed", limits.size_min);
+                          "MinSizeAllowed", allowed.size_min);
       return size;
     }
 
    private:
-    Error wrong_size(std::string_view code, std::string message, const char* limit, uint64_t allowed) {
+    Error wrong_size(std::string_view code, std::string message, const char* limit, uint64_t bound) {
       auto& elements = state_.at.reply.error_elements;
       elements.emplace_back("ProposedSize", std::to_string(seen_));
-      elements.emplace_back(limit, std::to_string(allowed));
+      elements.emplace_back(limit, std::to_string(bound));
       return api::fault(ErrorCode::kInvalidArgument, code, std::move(message));
     }
 
