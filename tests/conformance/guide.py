@@ -1,8 +1,8 @@
-"""Runs docs/guide/aws-cli-tour.md as a person would who pastes its lines.
+"""Runs the tours of docs/guide as a person would who pastes their lines.
 
 In a ```console block a line that begins with "$ " is a command and "> " goes on with it; the other lines are what it prints. There,
-<words> stand for what differs from run to run, and a line "..." for any lines. Empty lines do not count. `coffer up` runs in a
-terminal of its own until the end. All commands share one shell, one folder and one home.
+<words> stand for what differs from run to run, and a line "..." for any lines. Empty lines do not count. A first `coffer up` runs in a
+terminal of its own until the end, `cofferd` as a job of the shell. All commands share one shell, one folder and one home.
 """
 import os
 import pathlib
@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 
 from harness import CLEAN_ENVIRONMENT, REPOSITORY, Failure, results
 
-PAGE = REPOSITORY / "docs" / "guide" / "aws-cli-tour.md"
-ADDRESS = "127.0.0.1:9420"  # the page's; the test listens elsewhere
+PAGES = REPOSITORY / "docs" / "guide"
+ADDRESSES = ("127.0.0.1:9420", "127.0.0.1:9430")  # the pages'; the test listens elsewhere
 MARK = "@@coffer-tour-step@@"
 UP_SECONDS = 20
 
@@ -73,16 +73,27 @@ class Tour:
         tools = self.root / "bin"
         tools.mkdir()
         (tools / "coffer").symlink_to(os.path.abspath(program))
+        (tools / "cofferd").symlink_to(os.path.abspath(program) + "d")
         (tools / "aws").symlink_to(aws)
-        self.address = f"127.0.0.1:{free_port()}"
+        self.addresses = {address: f"127.0.0.1:{free_port()}" for address in ADDRESSES}
         self.environment = {**CLEAN_ENVIRONMENT, "HOME": str(self.root), "PATH": f"{tools}:{os.environ['PATH']}", "AWS_PAGER": ""}
         self.up = None
 
     def here(self, text):
-        return text.replace(ADDRESS, self.address)
+        for written, used in self.addresses.items():
+            text = text.replace(written, used)
+        return text
 
     def as_written(self, text):
-        return text.replace(self.address, ADDRESS).replace(str(self.root), "/home/you")
+        for written, used in self.addresses.items():
+            text = text.replace(used, written)
+        return text.replace(str(self.root), "/home/you")
+
+    def job(self, number, step):
+        """A daemon in the background, until it has said as many lines as the page shows."""
+        return (f"{self.here(step.command)} > job-{number} 2>&1 &\n"
+                f"for i in $(seq {UP_SECONDS * 10}); do [ $(wc -l < job-{number}) -ge {len(step.output)} ] && break; sleep 0.1; done\n"
+                f"cat job-{number}")
 
     def start_up(self, step):
         """`coffer up`, until it has said as many lines as the page shows."""
@@ -99,7 +110,8 @@ class Tour:
 
     def run(self, steps):
         """What each step printed."""
-        script = "".join(f"echo; echo '{MARK}'\n{self.here(step.command)}\n" for step in steps)
+        commands = [self.job(n, step) if step.command.startswith("cofferd ") else self.here(step.command) for n, step in enumerate(steps)]
+        script = "set -m 2>/dev/null\n" + "".join(f"echo; echo '{MARK}'\n{command}\n" for command in commands) + "kill $(jobs -p) 2>/dev/null; wait\n"
         done = subprocess.run(["bash", "-c", script], cwd=self.root, env=self.environment, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600)
         text = self.as_written(done.stdout.decode(errors="replace"))
@@ -113,20 +125,17 @@ class Tour:
             shutil.rmtree(self.root, ignore_errors=True)
 
 
-def run(program, aws):
-    if not PAGE.exists():
-        raise Failure(f"there is no {PAGE}")
-    steps = steps_of(PAGE.read_text())
+def run(program, aws, page):
+    steps = steps_of((PAGES / page).read_text())
     tour = Tour(program, aws)
     try:
-        first, rest = steps[0], steps[1:]
-        if not first.command.startswith("coffer up"):
-            raise Failure("the tour does not begin with `coffer up`")
-        check(first, tour.start_up(first))
-        outputs = tour.run(rest)
-        if len(outputs) != len(rest):
-            raise Failure(f"{len(outputs)} of {len(rest)} commands ran")
-        for step, got in zip(rest, outputs):
+        if steps[0].command.startswith("coffer up"):
+            first, steps = steps[0], steps[1:]
+            check(first, tour.start_up(first))
+        outputs = tour.run(steps)
+        if len(outputs) != len(steps):
+            raise Failure(f"{len(outputs)} of {len(steps)} commands ran")
+        for step, got in zip(steps, outputs):
             check(step, got)
     finally:
         tour.close()

@@ -69,10 +69,10 @@ def boundaries(program):
         results.check("the daemon outlived the boundaries", running.alive(), running.stderr())
 
 
-def guide_tour(aws):
+def guide_tour(aws, page="aws-cli-tour.md"):
     def run(program):
         needs(aws)
-        guide.run(program, aws)
+        guide.run(program, aws, page)
     return run
 
 
@@ -93,6 +93,7 @@ TESTS = {
     "boundaries": boundaries,
     "guide-cli-1": guide_tour(CLIENTS / "awscli-1" / "bin" / "aws"),
     "guide-cli-2": guide_tour(DEBIAN_AWS),
+    "guide-peers": guide_tour(DEBIAN_AWS, "two-installations.md"),
 }
 
 
