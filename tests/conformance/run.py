@@ -3,6 +3,7 @@
 import argparse
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -31,6 +32,13 @@ def cli_tour(aws, script="tour.sh"):
         with installation(program) as running:
             run_tour(["bash", str(HERE / "cli" / script), str(aws)], running.environment(), timeout=600)
     return run
+
+
+def tools_tour(program):
+    if not any(shutil.which(tool) for tool in ("rclone", "s3cmd")):
+        raise Skip("neither rclone nor s3cmd: run scripts/setup")
+    with installation(program) as running:
+        run_tour(["bash", str(HERE / "cli" / "s3_tools.sh")], running.environment(), timeout=600)
 
 
 def javascript_tour(script):
@@ -90,6 +98,7 @@ TESTS = {
     "s3-cli-1": cli_tour(CLIENTS / "awscli-1" / "bin" / "aws", "s3_tour.sh"),
     "s3-cli-2": cli_tour(DEBIAN_AWS, "s3_tour.sh"),
     "s3-javascript": javascript_tour("s3_tour.mjs"),
+    "s3-tools": tools_tour,
     "boundaries": boundaries,
     "guide-cli-1": guide_tour(CLIENTS / "awscli-1" / "bin" / "aws"),
     "guide-cli-2": guide_tour(DEBIAN_AWS),
