@@ -34,6 +34,7 @@ import botocore.loaders
 import botocore.model
 import botocore.session
 
+import s3_boundaries
 import synthesis
 from synthesis import ACCEPTED, SERIAL, VALIDATION
 
@@ -77,7 +78,7 @@ def built_models():
     with zipfile.ZipFile(wheels[-1]) as package:
         for name in sorted(package.namelist()):
             match = re.fullmatch(r"botocore/data/([^/]+)/[^/]+/service-2\.json(\.gz)?", name)
-            if match and match[1] in SERVICES:
+            if match and match[1] in (*SERVICES, "s3"):
                 data = package.read(name)
                 models[match[1]] = json.loads(gzip.decompress(data) if match[2] else data)
     return models, wheels[-1].name.split("-")[1]
@@ -92,16 +93,19 @@ class Target:
         self.local = threading.local()
 
     def send(self, model, headers, body):
+        return self.request("POST", "/", headers, body, lambda c, r: botocore.auth.SigV4Auth(c, model.signing_name, r))
+
+    def request(self, method, path, headers, body, auth):
         """(status, headers, body, seconds); status 0 when the connection broke or nothing came in time."""
-        request = botocore.awsrequest.AWSRequest(method="POST", url=self.endpoint + "/", data=body, headers=headers)
-        botocore.auth.SigV4Auth(self.credentials, model.signing_name, self.region).add_auth(request)
+        request = botocore.awsrequest.AWSRequest(method=method, url=self.endpoint + path, data=body, headers=headers)
+        auth(self.credentials, self.region).add_auth(request)
         began = time.monotonic()
         for attempt in (1, 2):
             fresh = getattr(self.local, "connection", None) is None
             if fresh:
                 self.local.connection = http.client.HTTPConnection(self.host, timeout=10)
             try:
-                self.local.connection.request("POST", "/", body=body, headers=dict(request.headers.items()))
+                self.local.connection.request(method, path, body=body, headers=dict(request.headers.items()))
                 answer = self.local.connection.getresponse()
                 text = answer.read()
                 if answer.will_close:
@@ -233,6 +237,8 @@ class Run:
 
     def operation(self, service, operation, maker):
         """All cases of one operation; False when this installation does not have it."""
+        if service.name == "s3":
+            return self.s3_operation(service, operation, maker)
         status, _, body, _ = service.call(operation, maker.valid(operation.input_shape) if operation.input_shape is not None else {})
         if status >= 400 and service.error_of(body)[0] in ABSENT:
             return False
@@ -247,6 +253,20 @@ class Run:
             if service.query:
                 garbage = f"Action={operation.name}&Version={service.model.api_version}".encode() + garbage
             self.one(service, operation, f"garbage {number}", None, "", lambda body=garbage: service.raw(operation, body), BEFORE)
+        return True
+
+
+    def s3_operation(self, service, operation, maker):
+        for number, (name, must_fail, request) in enumerate(service.cases(operation, maker)):
+            answer = service.send(request)
+            if number == 0 and answer[0] == 501:
+                return False
+            reason = service.judge(must_fail, request[0], answer, ANSWER_SECONDS)
+            with self.lock:
+                self.count[service.name, operation.name] += 1
+                self.slowest = max(self.slowest, (answer[3], f"{service.name} {operation.name} {name}"))
+                if reason:
+                    self.wrong[service.name, operation.name].append(f"{name}: {reason}")
         return True
 
 
@@ -278,7 +298,7 @@ def seed(session, endpoint):
         "organizations": {"RootId": top, "ParentId": top, "SourceParentId": top, "DestinationParentId": unit, "OrganizationalUnitId": unit,
                           "TargetId": unit, "PolicyId": "p-FullAWSAccess", "ChildId": unit, "ResourceId": unit, "Content": POLICY,
                           "AccountId": SECOND, "Email": "someone@example.com", "ServicePrincipal": "backup.amazonaws.com"},
-        "cloudtrail": {},
+        "cloudtrail": {}, "s3": s3_boundaries.known_values(session, endpoint),
     }
 
 
@@ -401,6 +421,7 @@ def main():
     built, version = built_models()
     loader = botocore.loaders.Loader()
     services = [Service(name, target, built[name], loader.load_service_model(name, "service-2")) for name in SERVICES]
+    services.append(s3_boundaries.S3Service(target, built["s3"], loader.load_service_model("s3", "service-2")))
     known = seed(session, endpoint)
     if options.only:
         global SHOWN_MAX
