@@ -51,7 +51,7 @@ class Restorer {
         options_(options),
         manifest_(manifest),
         index_(index),
-        packs_(vault),
+        packs_(vault, options.delta ? PackCache::Need::kSome : PackCache::Need::kMost),
         target_(target) {}
 
   Status run();
@@ -402,8 +402,8 @@ Status Restorer::run() {
   Channel<Unit> units(256);
   TaskGroup group(context_);
   group.spawn([&] { return walk(group.context(), units); });
-  for (int i = 0; i < kWorkersPerJob * std::max(1, env_.jobs); ++i)
-    group.spawn([&] { return work(group.context(), units); });
+  const int workers = std::max(kWorkersPerJob * std::max(1, env_.jobs), tasks_for(env_, vault_));
+  for (int i = 0; i < workers; ++i) group.spawn([&] { return work(group.context(), units); });
   COFFER_CHECK_OK(group.wait());
 
   if (!control_) return Error{ErrorCode::kCorruption, "the point has no global/pg_control", "restore another point"};

@@ -42,6 +42,12 @@ Result<std::unique_ptr<IndexSet>> open_index(const Context& context, const Envir
   return set;
 }
 
+int tasks_for(const Environment& environment, const Vault& vault) {
+  constexpr int kDistantTasks = 8;
+  const int tasks = std::max(1, environment.jobs);
+  return vault.store().capabilities().distant ? std::max(tasks, kDistantTasks) : tasks;
+}
+
 Result<std::optional<Manifest>> newest_point_of(const Context& context, const Vault& vault, const LogState& state,
                                                 uint64_t system_identifier) {
   for (auto it = state.live.rbegin(); it != state.live.rend(); ++it) {

@@ -21,6 +21,10 @@ inline constexpr size_t kIndexesMax = 12;
 Result<std::unique_ptr<vault::IndexSet>> open_index(const Context& context, const Environment& environment,
                                                     const vault::Vault& vault, const vault::LogState& state);
 
+/// How many tasks a job that waits for the vault's store should have: one a worker, and more where each call is a
+/// journey.
+int tasks_for(const Environment& environment, const vault::Vault& vault);
+
 /// The newest live point of the cluster that is not damaged; nothing when there is none.
 Result<std::optional<vault::Manifest>> newest_point_of(const Context& context, const vault::Vault& vault,
                                                        const vault::LogState& state, uint64_t system_identifier);

@@ -103,7 +103,7 @@ struct Unit {
 class Verifier {
  public:
   Verifier(const Context& context, const Environment& env, const Vault& vault)
-      : context_(context), env_(env), vault_(vault), packs_(vault) {}
+      : context_(context), env_(env), vault_(vault), packs_(vault, PackCache::Need::kMost) {}
   Result<VerifyReport> run(const VerifyOptions& options);
 
  private:
@@ -187,7 +187,7 @@ Status Verifier::check_objects() {
   env_.progress.step("objects", total);
   std::atomic<size_t> next{0};
   TaskGroup group(context_);
-  for (int i = 0; i < std::max(1, env_.jobs); ++i)
+  for (int i = 0; i < tasks_for(env_, vault_); ++i)
     group.spawn([&]() -> Status {
       Bytes buffer(1 << 20);
       for (size_t n; (n = next++) < objects.size();) {
@@ -316,7 +316,7 @@ Status Verifier::check_point(const LogState& state, const std::string& point_id)
   Channel<Unit> units(256);
   TaskGroup group(context_);
   group.spawn([&] { return walk(group.context(), *manifest, units); });
-  for (int i = 0; i < std::max(1, env_.jobs); ++i) group.spawn([&] { return work(group.context(), point_id, units); });
+  for (int i = 0; i < tasks_for(env_, vault_); ++i) group.spawn([&] { return work(group.context(), point_id, units); });
   COFFER_CHECK_OK(group.wait());
   // A point whose manifest is missing a pack in the store is damaged even where no page of it is needed any more.
   for (const WrittenPack& pack : manifest->packs) {

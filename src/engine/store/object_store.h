@@ -25,6 +25,10 @@ inline constexpr uint64_t kObjectSizeMax = uint64_t{64} << 20;
 /// What this backend keeps its word on. Probed when it is opened, not guessed from its kind.
 struct Capabilities {
   bool conditional_create = false;  // of many put() calls on a free key exactly one wins
+  // put() succeeds only after the store showed an object with the size and the digest of what was sent.
+  bool reads_back = false;
+  // A call takes milliseconds whatever its size: few large ones, and many at once, are what is fast.
+  bool distant = false;
 };
 
 struct ObjectInfo {

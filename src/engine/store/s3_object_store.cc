@@ -82,7 +82,9 @@ class S3ObjectStore final : public ObjectStore {
       : client_(clock, entropy, files, environment, std::move(profile), std::move(location), options) {}
 
   // What If-None-Match is worth here is found out by probe_conditional_create() when a vault is made.
-  [[nodiscard]] Capabilities capabilities() const override { return {.conditional_create = true}; }
+  [[nodiscard]] Capabilities capabilities() const override {
+    return {.conditional_create = true, .reads_back = true, .distant = true};
+  }
   [[nodiscard]] std::string describe() const override { return client_.location().describe(); }
 
   Result<ObjectInfo> put(const Context& context, std::string_view key, ByteView body) override;

@@ -1,5 +1,7 @@
 #include "engine/vault/chunk_reader.h"
 
+#include <algorithm>
+#include <condition_variable>
 #include <list>
 #include <map>
 #include <mutex>
@@ -8,23 +10,120 @@
 
 namespace coffer::vault {
 
+using Reader = std::shared_ptr<const crypto::SealedReader>;
+
+namespace {
+
+constexpr size_t kWholePacksMax = 24;
+// A pack that was fetched whole so often and pushed out again is read by ranges from then on.
+constexpr int kWholeFetchesMax = 2;
+
+Result<Reader> open_reader(const Vault& vault, const std::string& key, uint64_t size_bytes,
+                           crypto::SealedReader::ReadRange read) {
+  COFFER_TRY(Bytes header, read(0, std::min<uint64_t>(size_bytes, crypto::kSealedHeaderSize)));
+  auto parsed = crypto::parse_sealed_header(header);
+  if (!parsed.ok()) return std::move(parsed).error().in(key);
+  COFFER_TRY(const EpochKeys* keys, vault.epoch_of(parsed->key_id));
+  auto opened = crypto::SealedReader::open(keys->root.view(), crypto::ObjectKind::kPack, vault.place(key), size_bytes,
+                                           std::move(read));
+  if (!opened.ok()) return std::move(opened).error().in(key);
+  return std::make_shared<const crypto::SealedReader>(std::move(opened).value());
+}
+
+Result<Reader> open_by_ranges(const Context& context, const Vault& vault, const std::string& key) {
+  COFFER_TRY(store::ObjectInfo info, vault.store().head(context, key));
+  return open_reader(vault, key, info.size_bytes, [&vault, key](uint64_t offset, uint64_t length) {
+    return vault.store().get(Context(), key, offset, length);
+  });
+}
+
+Result<Reader> open_whole(const Context& context, const Vault& vault, const std::string& key) {
+  COFFER_TRY(std::shared_ptr<const store::ObjectView> view, vault.store().view(context, key));
+  const uint64_t size_bytes = view->bytes().size();
+  return open_reader(vault, key, size_bytes, [view, key](uint64_t offset, uint64_t length) -> Result<Bytes> {
+    const ByteView bytes = view->bytes();
+    if (offset > bytes.size() || length > bytes.size() - offset)
+      return Error{ErrorCode::kCorruption, "the object " + key + " is too short", {}};
+    return to_bytes(bytes.subspan(offset, length));
+  });
+}
+
+}  // namespace
+
 struct PackCache::State {
   const Vault& vault;
+  const bool whole;
   const size_t packs_max;
   std::mutex mutex;
+  std::condition_variable changed;
   struct Slot {
-    std::shared_ptr<const crypto::SealedReader> reader;
+    Reader reader;  // null: somebody is fetching it
     uint64_t last_use = 0;
   };
   std::map<PackId, Slot> slots;
+  std::map<PackId, int> fetches;  // of whole packs
   uint64_t uses = 0;
+
+  void make_room();
+  Result<Reader> open_once(const Context& context, const PackId& id);
 };
 
-PackCache::PackCache(const Vault& vault, size_t packs_max)
-    : state_(new State{.vault = vault, .packs_max = packs_max, .mutex = {}, .slots = {}, .uses = 0}) {}
+PackCache::PackCache(const Vault& vault, Need need, size_t packs_max)
+    : state_(new State{.vault = vault,
+                       .whole = need == Need::kMost && vault.store().capabilities().distant,
+                       .packs_max = packs_max,
+                       .mutex = {},
+                       .changed = {},
+                       .slots = {},
+                       .fetches = {},
+                       .uses = 0}) {}
 PackCache::~PackCache() = default;
 
-Result<std::shared_ptr<const crypto::SealedReader>> PackCache::open(const Context& context, const PackId& id) {
+// Under the mutex.
+void PackCache::State::make_room() {
+  while (slots.size() >= (whole ? std::min(packs_max, kWholePacksMax) : packs_max)) {
+    auto oldest = slots.end();
+    for (auto it = slots.begin(); it != slots.end(); ++it)
+      if (it->second.reader && (oldest == slots.end() || it->second.last_use < oldest->second.last_use)) oldest = it;
+    if (oldest == slots.end()) return;  // all are on their way
+    slots.erase(oldest);
+  }
+}
+
+// Of the tasks that want a whole pack at once one fetches it.
+Result<Reader> PackCache::State::open_once(const Context& context, const PackId& id) {
+  const std::string key = pack_key(id);
+  {
+    std::unique_lock lock(mutex);
+    for (;;) {
+      COFFER_CHECK_OK(context.check());
+      auto it = slots.find(id);
+      if (it == slots.end()) break;
+      if (it->second.reader) {
+        it->second.last_use = ++uses;
+        return it->second.reader;
+      }
+      changed.wait_for(lock, std::chrono::milliseconds(50));
+    }
+    make_room();
+    slots[id] = Slot{nullptr, ++uses};
+  }
+  const bool again = [&] {
+    std::lock_guard lock(mutex);
+    return ++fetches[id] > kWholeFetchesMax;
+  }();
+  auto opened = again ? open_by_ranges(context, vault, key) : open_whole(context, vault, key);
+  std::lock_guard lock(mutex);
+  if (opened.ok())
+    slots[id].reader = *opened;
+  else
+    slots.erase(id);
+  changed.notify_all();
+  return opened;
+}
+
+Result<Reader> PackCache::open(const Context& context, const PackId& id) {
+  if (state_->whole) return state_->open_once(context, id);
   {
     std::lock_guard lock(state_->mutex);
     if (auto it = state_->slots.find(id); it != state_->slots.end()) {
@@ -33,31 +132,9 @@ Result<std::shared_ptr<const crypto::SealedReader>> PackCache::open(const Contex
     }
   }
   // Two tasks may open the same pack at once; one of the two readers is dropped, which costs less than waiting.
-  const Vault& vault = state_->vault;
-  const std::string key = pack_key(id);
-  COFFER_TRY(store::ObjectInfo info, vault.store().head(context, key));
-  auto read = [&vault, key](uint64_t offset, uint64_t length) {
-    return vault.store().get(Context(), key, offset, length);
-  };
-  COFFER_TRY(Bytes header, read(0, crypto::kSealedHeaderSize));
-  COFFER_TRY(crypto::SealedHeader parsed, [&]() -> Result<crypto::SealedHeader> {
-    auto h = crypto::parse_sealed_header(header);
-    if (!h.ok()) return std::move(h).error().in(key);
-    return h;
-  }());
-  COFFER_TRY(const EpochKeys* keys, vault.epoch_of(parsed.key_id));
-  auto opened =
-      crypto::SealedReader::open(keys->root.view(), crypto::ObjectKind::kPack, vault.place(key), info.size_bytes, read);
-  if (!opened.ok()) return std::move(opened).error().in(key);
-  auto reader = std::make_shared<const crypto::SealedReader>(std::move(opened).value());
-
+  COFFER_TRY(Reader reader, open_by_ranges(context, state_->vault, pack_key(id)));
   std::lock_guard lock(state_->mutex);
-  if (state_->slots.size() >= state_->packs_max) {
-    auto oldest = state_->slots.begin();
-    for (auto it = state_->slots.begin(); it != state_->slots.end(); ++it)
-      if (it->second.last_use < oldest->second.last_use) oldest = it;
-    state_->slots.erase(oldest);
-  }
+  state_->make_room();
   state_->slots[id] = State::Slot{reader, ++state_->uses};
   return reader;
 }

@@ -9,10 +9,12 @@
 namespace coffer::vault {
 
 /// Opened packs, shared by the readers of a job; bounded number. Thread-safe. Packs are read by ranges, not mapped: a
-/// mapping of hundreds of packs would count as resident memory.
+/// mapping of hundreds of packs would count as resident memory. Where every range would be a journey (a distant store),
+/// a job that needs most of each pack fetches packs whole, a bounded number at a time.
 class PackCache {
  public:
-  PackCache(const Vault& vault, size_t packs_max = 256);
+  enum class Need { kSome, kMost };
+  PackCache(const Vault& vault, Need need = Need::kSome, size_t packs_max = 256);
   ~PackCache();
   /// kCorruption or kNotFound naming the pack's key.
   Result<std::shared_ptr<const crypto::SealedReader>> open(const Context& context, const PackId& id);

@@ -31,7 +31,7 @@ struct SealedPack {
   ByteBudget::Share budget;
 };
 
-constexpr size_t kUploaders = 2;
+constexpr size_t kUploaders = 2, kDistantUploaders = 8;
 constexpr size_t kUploadQueue = 2;
 constexpr size_t kDedupShards = 16;
 
@@ -96,11 +96,12 @@ Status WriteSession::State::publish(const Context& context, SealedPack pack) {
   const std::string key = pack_key(pack.id);
   if (auto put = vault.store().put(context, key, pack.sealed); !put.ok())
     return std::move(put).error().in("storing " + key);
-  COFFER_TRY(auto view, vault.store().view(context, key));
-  if (!equal(view->bytes(), pack.sealed))
-    return Error{ErrorCode::kCorruption, "reading back " + key + " gave other bytes than were stored",
-                 "the storage at " + vault.store().describe() + " cannot be trusted: check the disk and its logs"};
-  view.reset();
+  if (!vault.store().capabilities().reads_back) {
+    COFFER_TRY(auto view, vault.store().view(context, key));
+    if (!equal(view->bytes(), pack.sealed))
+      return Error{ErrorCode::kCorruption, "reading back " + key + " gave other bytes than were stored",
+                   "the storage at " + vault.store().describe() + " cannot be trusted: check the disk and its logs"};
+  }
   COFFER_TRY(crypto::Digest256 digest, sealed_digest(pack.sealed));
   size_t pending_count = 0;
   {
@@ -148,7 +149,8 @@ Status WriteSession::State::flush_index(const Context& context, size_t at_least)
 WriteSession::WriteSession(const Context& context, const Vault& vault, IndexSet& index, ByteBudget& budget,
                            WriteOptions options, std::set<PackId> doomed)
     : state_(new State(context, vault, index, budget, options, std::move(doomed))) {
-  for (size_t i = 0; i < kUploaders; ++i)
+  const size_t uploaders = vault.store().capabilities().distant ? kDistantUploaders : kUploaders;
+  for (size_t i = 0; i < uploaders; ++i)
     state_->uploaders.spawn([s = state_.get()] { return s->upload(s->uploaders.context()); });
 }
 WriteSession::~WriteSession() { state_->uploads.close(); }

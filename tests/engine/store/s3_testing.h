@@ -27,10 +27,7 @@ class S3World {
       : server_(std::move(options)), store_options_(store_options) {}
 
   FakeS3& server() { return server_; }
-  ObjectStore& store() {
-    if (!store_) store_ = open();
-    return *store_;
-  }
+  ObjectStore& store() { return *store_; }
   /// Another store on the same place, as another process has it.
   std::unique_ptr<ObjectStore> open() { return open(store_options_); }
   std::unique_ptr<ObjectStore> open(const S3Options& options) {
@@ -43,7 +40,7 @@ class S3World {
   PosixFileSystem files_;
   FakeS3 server_;
   S3Options store_options_;
-  std::unique_ptr<ObjectStore> store_;
+  std::unique_ptr<ObjectStore> store_ = open();
 };
 
 }  // namespace coffer::store
