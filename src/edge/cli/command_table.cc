@@ -60,8 +60,13 @@ ArgumentSpec many(ArgumentSpec spec) {
   return spec;
 }
 
-const OptionSpec kVault =
-    from_environment(option("vault", "PATH", "the vault's directory", Values::kDirectory), "COFFER_VAULT");
+const OptionSpec kVault = from_environment(option("vault", "PLACE",
+                                                  "where the vault is: a directory, or s3://BUCKET/PREFIX with "
+                                                  "?endpoint=URL&region=NAME&path-style=true|false where needed; "
+                                                  "credentials, region and endpoint come from the same variables and "
+                                                  "files as aws-cli's",
+                                                  Values::kDirectory),
+                                           "COFFER_VAULT");
 const OptionSpec kKey = from_environment(option("key", "KEY",
                                                 "what opens the vault: file:PATH (or just PATH), passphrase-file:PATH, "
                                                 "passphrase-env:NAME, passphrase-command:COMMAND, kms:KEY (an ARN, id "
@@ -114,14 +119,20 @@ const std::vector<CommandSpec>& command_table() {
       {.name = "vault init",
        .summary = "make a vault",
        .description =
-           {"Makes a vault in an empty or missing directory. Each --key makes a slot, and any one slot opens the "
+           {"Makes a vault in an empty or missing directory, or in a bucket that exists, below a prefix that is empty. "
+            "The "
+            "store is asked to keep what a vault relies on before anything is written: one that lets two creations of "
+            "an object both succeed is refused. Each --key makes a slot, and any one slot opens the "
             "vault; give two that "
             "different people keep in different places. Without a key nothing in the vault can ever be read again.",
             "There is no vault without encryption."},
        .examples = {{"coffer vault init --vault /srv/vault --key ops=file:/etc/coffer/ops.key --key officer=passphrase",
                      "a key file and a passphrase"},
                     {"coffer vault init --vault /srv/vault --key a=/etc/coffer/a.key --key b=/media/usb/b.key",
-                     "two key files"}},
+                     "two key files"},
+                    {"coffer vault init --vault 's3://backups/prod?region=eu-west-1' --key a=/etc/coffer/a.key --key "
+                     "b=/media/usb/b.key",
+                     "in a bucket of Amazon S3"}},
        .arguments = {},
        .options = Options{kVault, repeatable(option("key", "[NAME=]KEY",
                                                     "a slot to make, and its name; KEY as in coffer help keys",

@@ -10,6 +10,7 @@
 #include "edge/cli/text_table.h"
 #include "edge/cli/units.h"
 #include "engine/jobs/scratch_directory.h"
+#include "engine/store/s3_object_store.h"
 
 namespace coffer::cli {
 
@@ -97,9 +98,15 @@ Progress& Invocation::progress() {
 Result<store::ObjectStore*> Invocation::store(bool create) {
   if (store_) return store_.get();
   COFFER_TRY(std::string place, arguments_.required("vault"));
+  if (store::is_s3_url(place)) {
+    auto opened = store::open_s3(world_.clock, world_.entropy, world_.files, world_.environment, place);
+    if (!opened.ok()) return std::move(opened).error().in("opening the vault");
+    store_ = std::move(opened).value();
+    return store_.get();
+  }
   if (place.find("://") != std::string::npos)
-    return Error{ErrorCode::kInvalidArgument, "this version keeps vaults in local directories only, not in " + place,
-                 "give a path"};
+    return Error{ErrorCode::kInvalidArgument, "vaults are kept in local directories and in S3, not in " + place,
+                 "give a path, or s3://BUCKET/PREFIX"};
   auto opened = store::open_local(world_.files, absolute(place), create);
   if (!opened.ok() && opened.code() == ErrorCode::kNotFound)
     return std::move(opened)

@@ -47,7 +47,7 @@ class Invocation {
   void warn(std::string_view what, std::string_view next = {});
 
   Progress& progress();
-  /// The store that --vault names. `create` makes the directory.
+  /// The store that --vault names: a directory, or s3://. `create` makes the directory.
   Result<store::ObjectStore*> store(bool create = false);
   [[nodiscard]] KeyLoader key_loader() const;
   /// The vault, opened with --key.
