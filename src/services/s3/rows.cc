@@ -31,6 +31,13 @@ Status done(Result<Rows> result) {
   return ok_status();
 }
 
+/// Two who began with the same state wrote the same new thing: the second begins again and sees the first's.
+template <class T>
+Result<T> or_conflict(Result<T> result) {
+  if (result.ok() || result.code() != ErrorCode::kAlreadyExists) return result;
+  return Error{ErrorCode::kConflict, "s3: somebody else wrote the same at the same time", {}};
+}
+
 /// "SELECT <columns> FROM <table> <rest>", made once for each place that has one.
 std::string select(std::string_view columns, std::string_view table, std::string_view rest) {
   return "SELECT " + std::string(columns) + " FROM " + std::string(table) + " " + std::string(rest);
@@ -356,30 +363,30 @@ Status insert_version(Transaction& t, Version& v) {
   static const std::string kSql = "INSERT INTO s3_versions (" + std::string(kVersionColumns) +
                                   ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, "
                                   "$17, $18, $19, $20, $21, $22, $23, $24) RETURNING sequence";
-  COFFER_TRY(auto row, t.first(kSql, {v.bucket_id,
-                                      v.key,
-                                      v.version_id,
-                                      v.latest,
-                                      v.marker,
-                                      v.size_bytes,
-                                      v.etag,
-                                      v.modified,
-                                      v.storage_class,
-                                      v.owner,
-                                      v.checksum_kind,
-                                      v.checksum_composite,
-                                      v.restore,
-                                      v.checksum,
-                                      v.lock_mode,
-                                      v.retain_until,
-                                      v.legal_hold,
-                                      v.replication,
-                                      v.noncurrent_since,
-                                      v.root_identity,
-                                      document_of(api::text_map(v.tags)),
-                                      document_of(v.metadata),
-                                      v.marker ? Bytes() : encode_encryption(v.encryption),
-                                      v.layout.empty() ? Bytes() : encode_layout(v.layout)}));
+  COFFER_TRY(auto row, or_conflict(t.first(kSql, {v.bucket_id,
+                                                  v.key,
+                                                  v.version_id,
+                                                  v.latest,
+                                                  v.marker,
+                                                  v.size_bytes,
+                                                  v.etag,
+                                                  v.modified,
+                                                  v.storage_class,
+                                                  v.owner,
+                                                  v.checksum_kind,
+                                                  v.checksum_composite,
+                                                  v.restore,
+                                                  v.checksum,
+                                                  v.lock_mode,
+                                                  v.retain_until,
+                                                  v.legal_hold,
+                                                  v.replication,
+                                                  v.noncurrent_since,
+                                                  v.root_identity,
+                                                  document_of(api::text_map(v.tags)),
+                                                  document_of(v.metadata),
+                                                  v.marker ? Bytes() : encode_encryption(v.encryption),
+                                                  v.layout.empty() ? Bytes() : encode_layout(v.layout)})));
   v.sequence = row->integer(0);
   for (const Piece& piece : v.layout) COFFER_CHECK_OK(refer(t, piece, holder_of(v)));
   return ok_status();
@@ -568,9 +575,9 @@ Result<std::optional<Part>> find_part(Transaction& t, std::string_view upload_id
 
 Status insert_completed(Transaction& t, const Completed& c) {
   return done(
-      t.run("INSERT INTO s3_completed (upload_id, bucket_id, key, parts, output, completed) "
-            "VALUES ($1, $2, $3, $4, $5, $6)",
-            {c.upload_id, c.bucket_id, c.key, c.parts, api::to_json(c.output), c.at}));
+      or_conflict(t.run("INSERT INTO s3_completed (upload_id, bucket_id, key, parts, output, completed) "
+                        "VALUES ($1, $2, $3, $4, $5, $6)",
+                        {c.upload_id, c.bucket_id, c.key, c.parts, api::to_json(c.output), c.at})));
 }
 Result<std::optional<Completed>> find_completed(Transaction& t, std::string_view upload_id) {
   COFFER_TRY(auto row, t.first("SELECT upload_id, bucket_id, key, parts, output, completed FROM s3_completed "

@@ -98,7 +98,7 @@ Result<std::optional<Version>> find_version_by_sequence(catalog::Transaction& t,
 /// The newest of a key besides `sequence`: what becomes the latest when that one goes.
 Result<std::optional<Version>> next_latest(catalog::Transaction& t, int64_t bucket_id, std::string_view key,
                                            int64_t sequence);
-/// Takes the next sequence. Does not touch other versions.
+/// Takes the next sequence. Does not touch other versions. kConflict when the key has a latest one: another writer's.
 Status insert_version(catalog::Transaction& t, Version& version);
 /// All columns but the identity and the layout, which never changes.
 Status update_version(catalog::Transaction& t, const Version& version);

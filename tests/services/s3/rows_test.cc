@@ -184,8 +184,7 @@ TEST_P(RowsTest, AVersionComesBackAsItWasWritten) {
 TEST_P(RowsTest, AKeyHasOneLatestVersion) {
   const rows::Version first = add(version("k", "id1"));
   rows::Version second = version("k", "id2");
-  EXPECT_EQ(in_write([&](Transaction& t) { return rows::insert_version(t, second); }).code(),
-            ErrorCode::kAlreadyExists);
+  EXPECT_EQ(in_write([&](Transaction& t) { return rows::insert_version(t, second); }).code(), ErrorCode::kConflict);
   must(in_write([&](Transaction& t) -> Status {
     COFFER_CHECK_OK(rows::set_latest(t, first, false, WallTime{9}));
     return rows::insert_version(t, second);

@@ -204,11 +204,11 @@ class World : public kms::World {
     return count;
   }
   int64_t rows_in(const std::string& table) {
-    return must(read()->run("SELECT COUNT(*) FROM " + table)).at(0).integer(0);
+    return iam::must(read()->run("SELECT COUNT(*) FROM " + table)).at(0).integer(0);
   }
   std::vector<std::string> outbox(const std::string& topic) {
     std::vector<std::string> all;
-    for (const auto& entry : must(catalog::outbox_due(*read(), topic, clock_.wall(), 1000)))
+    for (const auto& entry : iam::must(catalog::outbox_due(*read(), topic, clock_.wall(), 1000)))
       all.push_back(entry.payload);
     return all;
   }
