@@ -37,6 +37,7 @@ std::string classic_name(const Happening& h) {
     case Change::kRestored: return h.reason == "RestoreObject" ? "ObjectRestore:Post" : "ObjectRestore:Completed";
     case Change::kExpired: return "LifecycleExpiration:Delete";
     case Change::kExpiredMarker: return "LifecycleExpiration:DeleteMarkerCreated";
+    case Change::kReplicationFailed: return "Replication:OperationFailedReplication";
     case Change::kLockChanged: return "";
   }
   return "";
@@ -53,6 +54,7 @@ std::string_view detail_type(const Happening& h) {
     case Change::kUntagged: return "Object Tags Deleted";
     case Change::kRestored:
       return h.reason == "RestoreObject" ? "Object Restore Initiated" : "Object Restore Completed";
+    case Change::kReplicationFailed:  // never told to EventBridge
     case Change::kLockChanged: return "";
   }
   return "";
@@ -154,9 +156,10 @@ Value classic_message(const Happening& h, const std::string& name, std::string_v
                             {"bucket", std::move(bucket)},
                             {"object", std::move(object)}});
   const bool later_schema = name.starts_with("Lifecycle") || name.starts_with("ObjectTagging");
+  const std::string_view schema = name.starts_with("Replication") ? "2.2" : later_schema ? "2.3" : "2.1";
   const std::string who = call.caller.user_id.empty() ? "Anonymous" : "AWS:" + call.caller.user_id;
   Value record = Value::object(
-      {{"eventVersion", later_schema ? "2.3" : "2.1"},
+      {{"eventVersion", schema},
        {"eventSource", "aws:s3"},
        {"awsRegion", h.bucket.bucket.region},
        {"eventTime", time_with_millis(h.r.now())},
@@ -165,6 +168,13 @@ Value classic_message(const Happening& h, const std::string& name, std::string_v
        {"requestParameters", Value::object({{"sourceIPAddress", call.source_ip}})},
        {"responseElements", Value::object({{"x-amz-request-id", call.request_id}, {"x-amz-id-2", call.request_id}})},
        {"s3", std::move(s3)}});
+  if (h.change == Change::kReplicationFailed) {
+    record.set("replicationEventData", Value::object({{"replicationRuleId", h.r.text("RuleId")},
+                                                      {"destinationBucket", h.r.text("DestinationBucket")},
+                                                      {"s3Operation", "OBJECT_PUT"},
+                                                      {"requestTime", time_with_millis(h.version.modified)},
+                                                      {"failureReason", h.reason}}));
+  }
   return Value::object({{"Records", api::List{std::move(record)}}});
 }
 

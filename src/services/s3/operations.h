@@ -145,7 +145,8 @@ enum class Change {
   kRestored,
   kExpired,
   kExpiredMarker,
-  kLockChanged
+  kLockChanged,
+  kReplicationFailed
 };
 /// Notifications and EventBridge through the outbox (topic "events"), and the queue of replication.
 Status tell(const Request& r, const BucketView& bucket, const rows::Version& version, Change change,

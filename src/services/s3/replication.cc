@@ -154,22 +154,48 @@ class QueueReplicator final : public Replicator {
       }
       COFFER_CHECK_OK(remove_replica(t, entry.id));
       if (outcome.kind == Outcome::Kind::kDropped) return ok_status();
-      return settle(t, entry, outcome.kind == Outcome::Kind::kFailed);
+      return settle(context, t, entry, outcome, now);
     });
   }
 
   /// PENDING becomes COMPLETED with the last destination, FAILED with the first that refuses.
-  Status settle(catalog::Transaction& t, const QueuedReplica& entry, bool failed) {
+  Status settle(const Context& context, catalog::Transaction& t, const QueuedReplica& entry, const Outcome& outcome,
+                WallTime now) {
     COFFER_TRY(auto version, rows::find_version(t, entry.bucket_id, entry.key, entry.version_id));
-    if (!version || version->replication == "REPLICA" || version->marker) return ok_status();
-    if (failed) {
-      version->replication = "FAILED";
-      return rows::update_version(t, *version);
+    if (!version || version->replication == "REPLICA") return ok_status();
+    if (outcome.kind == Outcome::Kind::kFailed) {
+      if (!version->marker) {
+        version->replication = "FAILED";
+        COFFER_CHECK_OK(rows::update_version(t, *version));
+      }
+      return tell_failure(context, t, entry, *version, outcome.reason, now);
     }
     COFFER_TRY(const int64_t left, count_replicas_of(t, entry.bucket_id, entry.key, entry.version_id));
-    if (left > 0 || version->replication != "PENDING") return ok_status();
+    if (version->marker || left > 0 || version->replication != "PENDING") return ok_status();
     version->replication = "COMPLETED";
     return rows::update_version(t, *version);
+  }
+
+  /// The notification s3:Replication:OperationFailedReplication, by rules that have metrics.
+  Status tell_failure(const Context& context, catalog::Transaction& t, const QueuedReplica& entry,
+                      const rows::Version& version, const std::string& reason, WallTime now) {
+    COFFER_TRY(auto bucket, setting_.buckets.find(t, entry.bucket));
+    const api::Value* document = bucket ? bucket->setting("replication") : nullptr;
+    if (!document) return ok_status();
+    const ReplicationConfiguration configuration = parse_replication(*document);
+    const bool wanted =
+        std::any_of(configuration.rules.begin(), configuration.rules.end(),
+                    [&](const ReplicationRule& rule) { return rule.id == entry.rule_id && rule.metrics; });
+    if (!wanted) return ok_status();
+    api::Call call;
+    call.context = context;
+    call.service = "s3";
+    call.request_id = random_uuid(setting_.entropy);
+    call.time = now;
+    const api::Value input =
+        api::Value::object({{"RuleId", entry.rule_id}, {"DestinationBucket", "arn:aws:s3:::" + entry.destination}});
+    const api::Operation operation{call, input, t};
+    return tell({setting_, operation}, *bucket, version, Change::kReplicationFailed, reason);
   }
 
   Result<Outcome> attempt(const Context& context, const QueuedReplica& entry, WallTime now,
