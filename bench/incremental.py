@@ -151,4 +151,5 @@ def main():
     Bench(parser.parse_args()).go()
 
 
-main()
+if __name__ == "__main__":
+    main()
