@@ -71,6 +71,34 @@ void commits(catalog::Database& database) {
   std::printf("durable commits one after the other: %.0f/s\n", kRounds / seconds(begun));
 }
 
+void commits_of(catalog::Database& database, int64_t writers) {
+  constexpr std::chrono::seconds kTime{3};
+  const MonoTime begun = SystemClock().mono();
+  std::vector<std::thread> threads;
+  std::vector<std::vector<double>> waits(static_cast<size_t>(writers));
+  for (int64_t w = 0; w < writers; ++w) {
+    threads.emplace_back([&, w] {
+      for (int64_t i = w; SystemClock().mono() - begun < kTime; i += writers) {
+        const MonoTime asked = SystemClock().mono();
+        must(catalog::in_transaction(database, Context(), [&](catalog::Transaction& transaction) -> Status {
+          // Never the value that it has: that would write nothing.
+          const std::string value = std::to_string(i) + " of " + std::to_string(writers);
+          COFFER_CHECK_OK(transaction.run("UPDATE point SET value = $2 WHERE id = $1", {i % 1000, value}));
+          return ok_status();
+        }));
+        waits[static_cast<size_t>(w)].push_back(seconds(asked) * 1e3);
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  std::vector<double> all;
+  for (const auto& some : waits) all.insert(all.end(), some.begin(), some.end());
+  std::sort(all.begin(), all.end());
+  std::printf("durable commits of %lld writers: %.0f/s, median %.2f ms, 99 of 100 within %.2f ms\n",
+              static_cast<long long>(writers), static_cast<double>(all.size()) / seconds(begun), all[all.size() / 2],
+              all[all.size() * 99 / 100]);
+}
+
 void appends(catalog::Database& database, audit::AuditLog& log) {
   constexpr int kRounds = 500;
   const MonoTime begun = SystemClock().mono();
@@ -103,6 +131,7 @@ int main(int argc, char** argv) {
   }));
   reads(*database);
   commits(*database);
+  for (int64_t writers : {1, 8, 32}) commits_of(*database, writers);
   {
     auto log = must(audit::open_audit_log(*database, clock, entropy, Secret::copy_of(seed)));
     appends(*database, *log);

@@ -4,7 +4,11 @@
 
 namespace coffer::catalog {
 
-Result<std::unique_ptr<Database>> open_sqlite(const std::string& path);
+struct SqliteOptions {
+  /// Stands around each fsync of the log, which is `real`: for tests that count, hold up or fail it.
+  std::function<Status(const std::function<Status()>& real)> around_sync = nullptr;
+};
+Result<std::unique_ptr<Database>> open_sqlite(const std::string& path, SqliteOptions options = {});
 /// A database of its own that ends with the object.
 Result<std::unique_ptr<Database>> open_sqlite_in_memory();
 Result<std::unique_ptr<Database>> open_postgres(const std::string& conninfo);
@@ -22,6 +26,9 @@ class GuardedTransaction : public Transaction {
  protected:
   virtual Result<Rows> run_statement(std::string_view sql, std::span<const Parameter> parameters) = 0;
   virtual Status commit_work() = 0;
+  /// Called once commit_work() and release() are done: what still has to happen before the commit is told. Others may
+  /// see it already.
+  virtual Status make_durable() { return ok_status(); }
   /// Gives back what the transaction holds, rolled back unless it was committed.
   virtual void release() = 0;
   void end() {

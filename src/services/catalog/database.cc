@@ -126,6 +126,10 @@ Status GuardedTransaction::commit() {
   Status done = commit_work();
   if (!done.ok()) failed_ = done.error();
   end();
+  if (done.ok()) {
+    done = make_durable();
+    if (!done.ok()) failed_ = done.error();
+  }
   if (!done.ok()) return done;
   // Whoever is told may begin a transaction of its own: ours holds nothing any more.
   for (const auto& action : on_commit_) action();

@@ -107,7 +107,8 @@ struct Migration {
 class Database {
  public:
   virtual ~Database() = default;
-  /// `where`: a file path, ":memory:", or "postgresql://...". SQLite runs in WAL mode with synchronous=FULL.
+  /// `where`: a file path, ":memory:", or "postgresql://...". On SQLite a commit is told when it is
+  /// durable; transactions that begin meanwhile see it already (docs/decisions/0008-group-commit.md).
   static Result<std::unique_ptr<Database>> open(const std::string& where);
 
   enum class Mode { kRead, kWrite };
@@ -116,6 +117,9 @@ class Database {
   /// Applies what is missing of `migrations` (of all services, any order). Refuses a catalog with a number that is not
   /// in the list (kFailedPrecondition: made by a newer version).
   virtual Status migrate(const Context& context, std::span<const Migration> migrations) = 0;
+  /// What any transaction has seen until now is durable when this returns. For who does something outside of the
+  /// catalog that is lost without it, like encrypting with a key that was just made.
+  virtual Status wait_until_durable() { return ok_status(); }
   /// True when other processes may write to it (PostgreSQL): caches must look at a generation now and then.
   [[nodiscard]] virtual bool shared() const = 0;
 };

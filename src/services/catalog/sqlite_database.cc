@@ -19,6 +19,10 @@ namespace {
 // How long another process may hold the database (a backup tool, the sqlite3 shell) before we give up.
 constexpr std::chrono::seconds kBusyTimeout{5};
 constexpr size_t kIdleConnectionsMax = 16;
+// Frames in the log at which they are moved into the database: a page each.
+constexpr int kCheckpointPages = 4000;
+// When readers kept a checkpoint from finishing, the next is tried after so many more.
+constexpr int kCheckpointAgainPages = 1000;
 constexpr size_t kStatementsMax = 512;  // per connection; the code base has fewer texts
 // A stop request has no way to wake a waiting writer, so it looks this often.
 constexpr std::chrono::milliseconds kPoll{50};
@@ -77,6 +81,15 @@ class Connection {
   /// `context` is asked while another process makes us wait.
   Status begin(const Context& context, bool writes);
   Status commit() { return control(commit_); }
+  /// Frames in the log as of the last commit() of this connection.
+  [[nodiscard]] int log_pages() const { return log_pages_; }
+  /// Moves frames into the database, after an fsync of the log and before one of the database. False: not all of them,
+  /// because of readers or for want of room.
+  Result<bool> checkpoint();
+  /// fsync of the log. On a connection that nobody else uses meanwhile.
+  Status sync_log();
+  /// Closing the last connection moves the log into the database, unless this was called.
+  void leave_log_alone() { sqlite3_db_config(db_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr); }
   /// False when this connection is not to be used again.
   bool end();
   Result<Rows> run(std::string_view sql, std::span<const Parameter> parameters, bool may_write);
@@ -95,6 +108,10 @@ class Connection {
   Status control(const Handle& handle);
   static Row row_of(sqlite3_stmt* statement, bool& has_other_types);
   static int on_busy(void* self, int attempts);
+  static int on_log(void* self, sqlite3*, const char*, int pages) {
+    static_cast<Connection*>(self)->log_pages_ = pages;
+    return SQLITE_OK;
+  }
   Error error();
   Error error(std::string_view sql);
 
@@ -103,6 +120,7 @@ class Connection {
   std::unordered_map<std::string, Statement, TextHash, std::equal_to<>> statements_;
   Context context_;
   MonoTime busy_since_;
+  int log_pages_ = 0;
   bool broken_ = false;
 };
 
@@ -124,10 +142,12 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& path, Op
     return Error{ErrorCode::kUnavailable, "catalog: " + path + " cannot be used with a write-ahead log",
                  "put the catalog on a local file system"};
   for (std::string_view pragma :
-       {options.durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF", "PRAGMA foreign_keys = ON",
+       {options.durable ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = OFF", "PRAGMA foreign_keys = ON",
         "PRAGMA trusted_schema = OFF", "PRAGMA temp_store = MEMORY", "PRAGMA cache_size = -8192",
-        "PRAGMA wal_autocheckpoint = 4000", "PRAGMA journal_size_limit = 67108864"})
+        "PRAGMA journal_size_limit = 67108864"})
     COFFER_CHECK_OK(connection->run(pragma, {}, true));
+  // In place of automatic checkpoints, whose failures nobody would see.
+  sqlite3_wal_hook(db, &Connection::on_log, connection.get());
   connection->statements_.clear();
   COFFER_TRY(connection->begin_read_, connection->prepare("BEGIN"));
   COFFER_TRY(connection->begin_write_, connection->prepare("BEGIN IMMEDIATE"));
@@ -281,6 +301,26 @@ Status Connection::control(const Handle& handle) {
   return done;
 }
 
+Result<bool> Connection::checkpoint() {
+  int pages = 0, moved = 0;
+  const int done = sqlite3_wal_checkpoint_v2(db_.get(), "main", SQLITE_CHECKPOINT_PASSIVE, &pages, &moved);
+  if ((done & 0xff) == SQLITE_BUSY) return false;
+  // No room in the database's file: the frames stay where they are.
+  if (done == SQLITE_FULL || done == SQLITE_IOERR_WRITE) return false;
+  if (done != SQLITE_OK) return error();
+  return pages == moved;
+}
+
+Status Connection::sync_log() {
+  sqlite3_file* log = nullptr;
+  sqlite3_file_control(db_.get(), "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+  if (!log || !log->pMethods) return Error{ErrorCode::kInternal, "catalog: there is no log to make durable", {}};
+  const int done = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+  if (done == SQLITE_OK) return ok_status();
+  const int system_errno = errno;
+  return Error{code_of(done, system_errno), "catalog: the log could not be made durable", {}};
+}
+
 Status Connection::begin(const Context& context, bool writes) {
   context_ = context;
   return control(writes ? begin_write_ : begin_read_);
@@ -335,9 +375,100 @@ class WriterQueue {
   std::deque<Waiter*> waiting_;
 };
 
+/// Makes commits durable together: whoever waits first has the log synced for all who committed before that began; who
+/// commits meanwhile waits for the next time. After a failure nothing is durable any more: what the kernel could not
+/// write it may have dropped, and a second fsync would succeed without it.
+class LogSync {
+ public:
+  using Sync = std::function<Status()>;
+  explicit LogSync(Sync sync) : sync_(std::move(sync)) {}
+
+  /// Under the writers' lock, around COMMIT: others see what it wrote before it returns.
+  uint64_t begin_commit() {
+    std::lock_guard lock(mutex_);
+    return ++begun_;
+  }
+  void end_commit() {
+    std::lock_guard lock(mutex_);
+    committed_ = begun_;
+    changed_.notify_all();
+  }
+  /// Until commit `number` is durable, with all before it.
+  Status wait(uint64_t number) {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      if (synced_ >= number) return ok_status();
+      if (failed_) return *failed_;
+      if (!syncing_ && committed_ > synced_) {
+        lead(lock);
+      } else {
+        changed_.wait(lock);
+      }
+    }
+  }
+  /// Until everything that anybody can have seen is durable.
+  Status wait() {
+    uint64_t number = 0;
+    {
+      std::lock_guard lock(mutex_);
+      number = begun_;
+    }
+    return wait(number);
+  }
+  Status check() const {
+    std::lock_guard lock(mutex_);
+    return failed_ ? Status(*failed_) : ok_status();
+  }
+  void fail(const Error& error) {
+    std::lock_guard lock(mutex_);
+    fail_locked(error);
+  }
+
+ private:
+  void lead(std::unique_lock<std::mutex>& lock) {
+    syncing_ = true;
+    const uint64_t number = committed_;
+    lock.unlock();
+    const Status done = sync_();
+    lock.lock();
+    syncing_ = false;
+    if (done.ok()) {
+      synced_ = std::max(synced_, number);
+    } else {
+      fail_locked(done.error());
+    }
+    changed_.notify_all();
+  }
+  void fail_locked(const Error& error) {
+    if (failed_) return;
+    failed_ = error;
+    // Trying again is of no use before the next start, whatever it was.
+    failed_->code = ErrorCode::kUnavailable;
+    failed_->message += "; the catalog is closed to changes";
+    failed_->next_step = "look after the disk of the catalog, then start again";
+  }
+
+  const Sync sync_;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  uint64_t begun_ = 0, committed_ = 0, synced_ = 0;
+  bool syncing_ = false;
+  std::optional<Error> failed_;
+};
+
 class SqliteDatabase final : public Database {
  public:
-  SqliteDatabase(std::string path, Connection::Options options) : path_(std::move(path)), options_(options) {}
+  SqliteDatabase(std::string path, Connection::Options options, SqliteOptions more = {})
+      : path_(std::move(path)), options_(options), more_(std::move(more)), log_([this] { return sync_log(); }) {}
+  ~SqliteDatabase() override {
+    idle_.clear();
+    // After a failed fsync the log may not be what it seems to be. The next start reads it from the disk, by its
+    // checksums.
+    if (keeper_ && !log_.check().ok()) keeper_->leave_log_alone();
+  }
+
+  /// Before the first transaction, and not for a database in memory.
+  Status keep_log();
 
   Result<std::unique_ptr<Transaction>> begin(const Context& context, Mode mode) override;
   Status migrate(const Context& context, std::span<const Migration> migrations) override {
@@ -345,6 +476,7 @@ class SqliteDatabase final : public Database {
     return apply_migrations(*this, context, migrations, kDialect);
   }
   [[nodiscard]] bool shared() const override { return false; }
+  Status wait_until_durable() override { return log_.wait(); }
 
   Result<std::unique_ptr<Connection>> take() {
     {
@@ -362,14 +494,39 @@ class SqliteDatabase final : public Database {
     if (idle_.size() < kIdleConnectionsMax) idle_.push_back(std::move(connection));
   }
   WriterQueue& writers() { return writers_; }
+  LogSync& log() { return log_; }
+
+  /// By a writer, who keeps the others out: COMMIT, and a checkpoint when it is time for one. The number to wait for.
+  Result<uint64_t> commit(Connection& connection);
 
  private:
+  Status sync_log() {
+    if (!keeper_) return ok_status();
+    const auto real = [this] { return keeper_->sync_log(); };
+    return more_.around_sync ? more_.around_sync(real) : real();
+  }
+
   const std::string path_;
   const Connection::Options options_;
+  const SqliteOptions more_;
   WriterQueue writers_;
+  int checkpoint_at_ = kCheckpointPages;  // the writer's
+  // Holds the log open: without a connection SQLite would remove it, and the next one would begin another file. Its
+  // descriptor was there before any write, so it is told of each one that failed.
+  std::unique_ptr<Connection> keeper_;
+  LogSync log_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Connection>> idle_;
 };
+
+struct SplitPath {
+  std::string folder, name;
+};
+SplitPath split_path(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return {".", path};
+  return {path.substr(0, std::max<size_t>(slash, 1)), path.substr(slash + 1)};
+}
 
 class SqliteTransaction final : public GuardedTransaction {
  public:
@@ -381,7 +538,12 @@ class SqliteTransaction final : public GuardedTransaction {
   Result<Rows> run_statement(std::string_view sql, std::span<const Parameter> parameters) override {
     return connection_->run(sql, parameters, writes());
   }
-  Status commit_work() override { return connection_->commit(); }
+  Status commit_work() override {
+    if (!writes()) return connection_->commit();
+    COFFER_TRY(number_, database_.commit(*connection_));
+    return ok_status();
+  }
+  Status make_durable() override { return writes() ? database_.log().wait(number_) : ok_status(); }
   void release() override {
     if (connection_->end()) {
       database_.give(std::move(connection_));
@@ -393,11 +555,37 @@ class SqliteTransaction final : public GuardedTransaction {
 
   SqliteDatabase& database_;
   std::unique_ptr<Connection> connection_;
+  uint64_t number_ = 0;
 };
+
+Status SqliteDatabase::keep_log() {
+  COFFER_TRY(keeper_, Connection::open(path_, options_));
+  // The first look opens the log.
+  COFFER_CHECK_OK(keeper_->run("SELECT count(*) FROM sqlite_master", {}, false));
+  PosixFileSystem files;
+  COFFER_TRY(auto folder, files.open_directory(split_path(path_).folder));
+  return folder->sync("");
+}
+
+Result<uint64_t> SqliteDatabase::commit(Connection& connection) {
+  COFFER_CHECK_OK(log_.check());
+  const uint64_t number = log_.begin_commit();
+  const Status committed = connection.commit();
+  log_.end_commit();
+  COFFER_CHECK_OK(committed);
+  if (connection.log_pages() < kCheckpointPages) checkpoint_at_ = kCheckpointPages;
+  if (connection.log_pages() < checkpoint_at_) return number;
+  auto whole = connection.checkpoint();
+  // That it failed may mean that the log is not durable, or that the database is not.
+  if (!whole.ok()) log_.fail(whole.error());
+  checkpoint_at_ = whole.ok() && *whole ? kCheckpointPages : connection.log_pages() + kCheckpointAgainPages;
+  return number;
+}
 
 Result<std::unique_ptr<Transaction>> SqliteDatabase::begin(const Context& context, Mode mode) {
   const bool writes = mode == Mode::kWrite;
   COFFER_CHECK_OK(context.check());
+  if (writes) COFFER_CHECK_OK(log_.check());
   if (writes) COFFER_CHECK_OK(writers_.enter(context));
   auto connection = take();
   if (!connection.ok()) {
@@ -413,9 +601,7 @@ Result<std::unique_ptr<Transaction>> SqliteDatabase::begin(const Context& contex
 
 /// SQLite would create the file readable for everybody; its -wal and -shm take over the mode that the file has.
 Status create_private_file(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : path.substr(0, std::max<size_t>(slash, 1));
-  const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+  const auto& [folder, name] = split_path(path);
   PosixFileSystem files;
   COFFER_TRY(auto directory, files.open_directory(folder));
   auto made = directory->create_file(name, 0600);
@@ -478,13 +664,12 @@ MemoryDatabase::~MemoryDatabase() {
 
 }  // namespace
 
-Result<std::unique_ptr<Database>> open_sqlite(const std::string& path) {
+Result<std::unique_ptr<Database>> open_sqlite(const std::string& path, SqliteOptions options) {
   Status made = create_private_file(path);
   if (!made.ok()) return std::move(made).error().in("the catalog " + path);
-  auto database = std::make_unique<SqliteDatabase>(path, Connection::Options{});
+  auto database = std::make_unique<SqliteDatabase>(path, Connection::Options{}, std::move(options));
   // A file that is no catalog is refused now, not by the first request.
-  COFFER_TRY(auto first, database->take());
-  database->give(std::move(first));
+  COFFER_CHECK_OK(database->keep_log());
   return std::unique_ptr<Database>(std::move(database));
 }
 

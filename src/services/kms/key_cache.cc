@@ -76,6 +76,8 @@ Result<KeyFactsPtr> KeyCache::find(const Context& context, catalog::Transaction&
   const uint64_t changes = rows::changes();
   COFFER_TRY(auto newest, database_.begin(context, catalog::Database::Mode::kRead));
   COFFER_TRY(facts, read_facts(*newest, region, id));
+  // What is encrypted with material that a power cut takes back is lost.
+  COFFER_CHECK_OK(database_.wait_until_durable());
   if (facts) remember(keys_, std::move(name), facts, changes);
   return facts;
 }
