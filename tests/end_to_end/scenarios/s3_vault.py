@@ -1,5 +1,8 @@
 """A vault on S3, in a server of somebody else's: everything a vault on a disk does, with the network failing in between."""
-from harness import Cluster, Coffer, check, equal, scenario
+import shutil
+
+from daemon import Daemon
+from harness import Cluster, Coffer, Skip, check, equal, run, scenario
 from s3_server import Proxy, S3Server
 
 
@@ -63,3 +66,39 @@ def refused(world):
         coffer.vault = "s3://bucket/vault?endpoint=nonsense"
         code, _, said = coffer.call("vault", "info", key=False)
         check("a bad address is told", code == 2 and "endpoint" in said, f"exit {code}: {said[-400:]}")
+
+
+@scenario("vault on coffer's own s3")
+def own(world):
+    aws = shutil.which("aws")
+    if not aws:
+        raise Skip("no aws to make a bucket with: install awscli")
+    daemon = Daemon(world).start()
+    try:
+        access_key, secret_key = daemon.root_keys()
+        world.environment.update({"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret_key,
+                                  "AWS_EC2_METADATA_DISABLED": "true", "AWS_DEFAULT_REGION": "us-east-1"})
+        run([aws, "--endpoint-url", f"http://{daemon.endpoint}", "s3api", "create-bucket", "--bucket", "vaults"], env=world.environment)
+        cluster = Cluster.create(world, 15, checksums=True)
+        cluster.pgbench_init(2)
+        coffer = Coffer(world, vault=f"s3://vaults/prod?endpoint=http://{daemon.endpoint}&region=us-east-1").init()
+        first = coffer.backup(cluster, "stream")
+        daemon.kill()
+        code, _, said = coffer.call("points")
+        check("a server that is away is named", code != 0 and daemon.endpoint in said, f"exit {code}: {said[-400:]}")
+        daemon.start()
+        coffer.vault = f"s3://vaults/prod?endpoint=http://{daemon.endpoint}&region=us-east-1"
+        second = coffer.backup(cluster, "local")
+        equal("two points", [p["id"] for p in coffer.points()], [first["id"], second["id"]])
+        copy = world.directory() / "copy"
+        coffer.must("restore", first["id"], "--to", copy)
+        restored = Cluster.restored(world, 15, copy)
+        restored.start()
+        equal("the copy has the rows", restored.digest("pgbench_accounts"), cluster.digest("pgbench_accounts"))
+        coffer.must("forget", first["id"], "--yes")
+        coffer.must("collect", "--grace", "0s")
+        coffer.must("collect", "--grace", "0s")
+        problem = coffer.verify_clean()
+        check("every byte is good", problem is None, problem or "")
+    finally:
+        daemon.close()
