@@ -246,7 +246,7 @@ TEST_F(S3Store, RefusalsAreToldAtOnce) {
                                     Case{403, "QuotaExceeded", ErrorCode::kResourceExhausted},
                                     Case{507, "InsufficientStorage", ErrorCode::kResourceExhausted},
                                     Case{405, "MethodNotAllowed", ErrorCode::kFailedPrecondition}}) {
-    server().set_faults([&](const FakeS3::Seen&) { return status(code, name); });
+    server().set_faults([fault = status(code, name)](const FakeS3::Seen&) { return fault; });
     const uint64_t before = server().requests();
     EXPECT_TRUE(fails_with(store().put(ctx(), "a", {}), wanted, name));
     EXPECT_LE(server().requests() - before, 2U) << name;
