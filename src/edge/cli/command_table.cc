@@ -383,6 +383,23 @@ const std::vector<CommandSpec>& command_table() {
                           option("public-key", "HEX", "the log's public key; DIR/audit.pub unless given")} +
                   kOutput,
        .run = run_audit_verify},
+      {.name = "bucket replicate",
+       .summary = "replicate what a bucket had before its rules",
+       .description =
+           {"Replication begins with the objects that are put after its rules. This queues the older versions, "
+            "and those that failed, in their order; the daemon carries them out as it does all others. Works on "
+            "the catalog, while a daemon runs or not."},
+       .examples = {{"coffer bucket replicate exports --data /srv/coffer",
+                     "what was never replicated, and what failed"},
+                    {"coffer bucket replicate exports --data /srv/coffer --status FAILED", "only what failed"}},
+       .arguments = {argument("BUCKET", "the bucket's name", Values::kAny)},
+       .options = Options{option("data", "DIR", "the folder of the installation", Values::kDirectory),
+                          option("catalog", "WHERE", "postgresql://... when the catalog is there"),
+                          repeatable(option(
+                              "status", "STATUS",
+                              "NONE, FAILED or COMPLETED: whose status this is; NONE and FAILED unless given"))} +
+                  kOutput,
+       .run = run_bucket_replicate},
       {.name = "completion",
        .summary = "print a completion script for a shell",
        .description = {"Completes commands, options, files and, when vault and key are in the environment, points."},

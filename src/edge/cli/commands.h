@@ -22,6 +22,7 @@ Result<int> run_why_command(Invocation& invocation);
 Result<int> run_doctor_command(Invocation& invocation);
 Result<int> run_up(Invocation& invocation);
 Result<int> run_audit_verify(Invocation& invocation);
+Result<int> run_bucket_replicate(Invocation& invocation);
 Result<int> run_completion(Invocation& invocation);
 Result<int> run_man(Invocation& invocation);
 Result<int> run_help(Invocation& invocation);

@@ -1,4 +1,4 @@
-// up, audit verify.
+// up, audit verify, bucket replicate.
 #include <nlohmann/json.hpp>
 
 #include "base/this_process.h"
@@ -101,6 +101,24 @@ Result<int> run_audit_verify(Invocation& invocation) {
     invocation.print(text);
   }
   return report.problems.empty() ? kExitDone : kExitFindings;
+}
+
+Result<int> run_bucket_replicate(Invocation& invocation) {
+  const Arguments& arguments = invocation.arguments();
+  COFFER_TRY(daemon::Config config, config_of(invocation));
+  COFFER_TRY(const std::string bucket, arguments.required("BUCKET"));
+  std::vector<std::string> statuses{"NONE", "FAILED"};
+  if (auto wanted = arguments.all("status"); !wanted.empty()) statuses = wanted;
+  World& world = invocation.world();
+  COFFER_TRY(const int64_t queued,
+             daemon::replicate_existing(world.files, world.clock, invocation.context(), config, bucket, statuses));
+  if (invocation.json()) {
+    invocation.print_document(
+        ordered_json{{"schema", "coffer.bucket-replicate/1"}, {"bucket", bucket}, {"queued", queued}});
+  } else {
+    invocation.print(std::to_string(queued) + " versions of " + bucket + " wait for replication\n");
+  }
+  return kExitDone;
 }
 
 }  // namespace coffer::cli

@@ -314,4 +314,11 @@ Result<audit::VerifyReport> verify_audit_log(FileSystem& files, const Context& c
   return audit::verify(*database, context, *key);
 }
 
+Result<int64_t> replicate_existing(FileSystem& files, Clock& clock, const Context& context, const Config& config,
+                                   std::string_view bucket, const std::vector<std::string>& statuses) {
+  if (config.catalog.empty()) COFFER_CHECK_OK(files.stat(catalog_location(config)));  // opening would make an empty one
+  COFFER_TRY(auto database, catalog::Database::open(catalog_location(config)));
+  return s3::replicate_existing(*database, context, clock, bucket, statuses);
+}
+
 }  // namespace coffer::daemon

@@ -49,4 +49,9 @@ class Daemon {
 Result<audit::VerifyReport> verify_audit_log(FileSystem& files, const Context& context, const Config& config,
                                              std::string_view public_key_hex);
 
+/// `coffer bucket replicate`: queues what a bucket of the catalog had before its replication rules, or what failed, for
+/// the daemon to carry out. How many versions.
+Result<int64_t> replicate_existing(FileSystem& files, Clock& clock, const Context& context, const Config& config,
+                                   std::string_view bucket, const std::vector<std::string>& statuses);
+
 }  // namespace coffer::daemon

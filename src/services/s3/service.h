@@ -55,6 +55,12 @@ std::unique_ptr<Service> open_service(catalog::Database& database, iam::Authorit
                                       api::Invoke invoke, Secret sealing_root, Clock& clock, Entropy& entropy,
                                       Options options);
 
+/// Queues what a bucket had before its replication rules, and what failed: versions and, where a rule takes them,
+/// delete markers whose status is in `statuses` ("NONE", "FAILED", "COMPLETED"). How many were queued. A running
+/// daemon of the catalog carries them out. kNotFound: no such bucket; kFailedPrecondition: it has no rules.
+Result<int64_t> replicate_existing(catalog::Database& database, const Context& context, Clock& clock,
+                                   std::string_view bucket, const std::vector<std::string>& statuses);
+
 std::span<const catalog::Migration> migrations();  // numbers 500-599
 
 }  // namespace coffer::s3

@@ -218,6 +218,26 @@ TEST_F(Replication, ObjectsFromBeforeTheRuleStay) {
   EXPECT_EQ(status("old"), "");
 }
 
+TEST_F(Replication, ExistingVersionsAreReplicatedWhenAskedForInTheirOrder) {
+  did("DeleteBucketReplication", object({{"Bucket", kBucket}}));
+  put("k", "first");
+  put("k", "second");
+  put("l", "x");
+  const auto existing = [&](std::vector<std::string> statuses) {
+    return replicate_existing(*database_, Context(), clock_, kBucket, statuses);
+  };
+  EXPECT_EQ(existing({"NONE"}).code(), ErrorCode::kFailedPrecondition);
+  configure(rule());
+  EXPECT_EQ(must(existing({"FAILED"})), 0);
+  EXPECT_EQ(must(existing({"NONE", "FAILED"})), 3);
+  EXPECT_EQ(must(existing({"NONE", "FAILED"})), 0);  // they wait already
+  replicate();
+  EXPECT_EQ(copied("k"), "second");
+  EXPECT_EQ(copied("l"), "x");
+  EXPECT_EQ(status("k"), "COMPLETED");
+  EXPECT_EQ(replicate_existing(*database_, Context(), clock_, "nobody", {"NONE"}).code(), ErrorCode::kNotFound);
+}
+
 TEST_F(Replication, KmsObjectsNeedARuleAndTheReplicaHasTheOtherAccountsKey) {
   const std::string ours = arn(key()),
                     theirs_id = key(root(kOther), object({{"Policy", R"({"Version":"2012-10-17","Statement":[
