@@ -65,7 +65,6 @@ Status save_progress(catalog::Transaction& t, const Progress& progress) {
 struct Place {
   bool latest = false, alone = false;  // alone: no other version has this key
   int64_t newer_noncurrent = 0;        // versions between it and the latest
-  WallTime successor;                  // when the next newer one was made; of noncurrent versions
 };
 
 enum class Deed { kNothing, kExpire, kErase, kMove };
@@ -103,7 +102,9 @@ Verdict judge(const LifecycleConfiguration& configuration, const rows::Version& 
       continue;
     }
     const auto is_due = [&](const LifecycleRule::Noncurrent& noncurrent) {
-      return place.newer_noncurrent >= noncurrent.keep && due_after(place.successor, noncurrent.days) <= now;
+      // Not by the successor's date: that of an upload is when it began, that of a replica is another bucket's.
+      return place.newer_noncurrent >= noncurrent.keep && version.noncurrent_since &&
+             due_after(*version.noncurrent_since, noncurrent.days) <= now;
     };
     if (rule.noncurrent_expiration && is_due(*rule.noncurrent_expiration)) return {Deed::kErase, {}};
     if (version.marker) continue;
@@ -210,7 +211,6 @@ class BucketWalker final : public Lifecycle {
       candidate.place.latest = i == 0;
       candidate.place.alone = versions.size() == 1;
       candidate.place.newer_noncurrent = i == 0 ? 0 : static_cast<int64_t>(i) - 1;
-      if (i > 0) candidate.place.successor = versions[i - 1].modified;
       candidates.push_back(std::move(candidate));
     }
     versions.clear();

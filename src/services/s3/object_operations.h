@@ -48,6 +48,8 @@ bool matches_etag(std::string_view condition, std::string_view etag);
 std::string quoted(std::string_view etag);
 /// Is the version kept from deletion at `now`, by a retention that the caller may not bypass, or a legal hold?
 bool is_locked(const rows::Version& version, WallTime now, bool bypass_governance);
+/// The bucket's default retention, counted from `since`, for a version that has none of its own.
+void lock_by_default(const BucketView& bucket, rows::Version& version, WallTime since);
 /// Lifecycle: the latest version of a key expires, as a deletion of the key does it, and is told of as what it is.
 Status expire_object(const Request& r, const BucketView& bucket, const rows::Version& version);
 /// Lifecycle: a version or marker goes for good. The caller has asked is_locked().

@@ -30,10 +30,26 @@ Status check_bucket(const Request& r, const BucketView& bucket) {
   return ok_status();
 }
 
+/// What a replica is locked by only grows, whatever became of its source: who may write replicas may not undo it.
 void take_lock(const Request& r, rows::Version& version) {
-  version.lock_mode = r.text("ObjectLockMode");
-  version.retain_until = r.input().time("ObjectLockRetainUntilDate");
-  version.legal_hold = r.text("ObjectLockLegalHoldStatus") == "ON";
+  version.legal_hold = version.legal_hold || r.text("ObjectLockLegalHoldStatus") == "ON";
+  const std::string mode = r.text("ObjectLockMode");
+  const auto until = r.input().time("ObjectLockRetainUntilDate");
+  if (mode.empty() || !until) return;
+  const bool held = !version.lock_mode.empty() && version.retain_until && *version.retain_until > r.now();
+  const bool weaker =
+      held && (*until < *version.retain_until || (version.lock_mode == "COMPLIANCE" && mode != "COMPLIANCE"));
+  if (weaker) return;
+  version.lock_mode = mode;
+  version.retain_until = until;
+}
+
+/// A peer says what its catalog has: nothing else has looked at it.
+Status check_input(const Request& r) {
+  const std::string mode = r.text("ObjectLockMode");
+  const bool known_mode = mode.empty() || mode == "GOVERNANCE" || mode == "COMPLIANCE";
+  if (!r.text("Key").empty() && !r.text("VersionId").empty() && known_mode) return check_key(r.text("Key"));
+  return api::fault(ErrorCode::kInvalidArgument, "InvalidArgument", "This is no version of an object.");
 }
 
 rows::Version replica_of(const Request& r, const BucketView& bucket) {
@@ -59,6 +75,7 @@ rows::Version replica_of(const Request& r, const BucketView& bucket) {
 }
 
 Result<std::vector<api::AccessRequest>> access_to_replicate(const Request& r) {
+  COFFER_CHECK_OK(check_input(r));
   COFFER_TRY(auto bucket, bucket_of(r));
   const std::string key = r.text("Key");
   std::vector<api::AccessRequest> needed;
@@ -68,6 +85,9 @@ Result<std::vector<api::AccessRequest>> access_to_replicate(const Request& r) {
   }
   if (r.call().operation == kReplicateMetadata || !r.input().members("Tags").empty())
     needed.push_back(access_to(r, *bucket, "s3:ReplicateTags", key));
+  const bool locks = r.input().has("ObjectLockMode") || r.input().has("ObjectLockLegalHoldStatus");
+  if (r.call().operation == kReplicateMetadata && locks)
+    needed.push_back(access_to(r, *bucket, "s3:ReplicateObject", key));
   return needed;
 }
 
@@ -104,6 +124,7 @@ Result<api::Value> replicate_object(const Request& r) {
     version.encryption = received->encryption;
     version.layout = received->layout;
     version.size_bytes = r.input().integer("Size").value_or(0);
+    lock_by_default(*bucket, version, r.now());
   }
   // Replicas of a key arrive in the order of its versions: the last one is the latest.
   COFFER_TRY(auto latest, rows::latest_version(r.t(), bucket->bucket.id, version.key));
@@ -122,15 +143,7 @@ Result<api::Value> replicate_metadata(const Request& r) {
                       "The version ID specified in the request does not match an existing version.");
   }
   version->tags = r.input().text_map("Tags");
-  const rows::Version before = *version;
   take_lock(r, *version);
-  // A compliance lock of this side is never shortened, whatever the source has become.
-  const bool shorter = before.lock_mode == "COMPLIANCE" &&
-                       (version->lock_mode != "COMPLIANCE" || version->retain_until < before.retain_until);
-  if (shorter) {
-    version->lock_mode = before.lock_mode;
-    version->retain_until = before.retain_until;
-  }
   COFFER_CHECK_OK(rows::update_version(r.t(), *version));
   return api::Value::object({{"VersionId", version->version_id}});
 }

@@ -138,13 +138,16 @@ Status check_write_conditions(const Request& r, const BucketView& bucket, std::s
   return matches_etag(*match, latest->etag) ? ok_status() : Status(precondition_failed(r, "If-Match"));
 }
 
+void lock_by_default(const BucketView& bucket, Version& version, WallTime since) {
+  if (!bucket.bucket.lock_enabled || !version.lock_mode.empty()) return;
+  const auto retention = default_retention(bucket);
+  if (!retention) return;
+  version.lock_mode = retention->mode;
+  version.retain_until = WallTime{since.micros + retention->days * kDayMicros};
+}
+
 Status store_version(const Request& r, const BucketView& bucket, Version& version, std::string_view reason) {
-  if (bucket.bucket.lock_enabled && version.lock_mode.empty()) {
-    if (const auto retention = default_retention(bucket)) {
-      version.lock_mode = retention->mode;
-      version.retain_until = WallTime{version.modified.micros + retention->days * kDayMicros};
-    }
-  }
+  lock_by_default(bucket, version, version.modified);
   COFFER_CHECK_OK(put_first(r, bucket, version));
   return tell(r, bucket, version, Change::kCreated, reason);
 }
