@@ -210,12 +210,15 @@ Status LeaseHolder::release(const Context& context) {
     last = info_;
   }
   last.released = true;
-  if (auto put = put_next(context, std::move(last)); !put.ok())
-    return std::move(put).error().in("releasing the lease " + id());
+  const Status put = put_next(context, std::move(last));
+  // A collector may take a released lease away before the put has read it back: then it is as over as it can be.
+  const bool taken_away = !put.ok() && put.code() == ErrorCode::kNotFound;
+  if (!put.ok() && !taken_away) return put.error().in("releasing the lease " + id());
   uint32_t marker = 0;
   {
     std::lock_guard lock(mutex_);
-    marker = next_number_ - 1;
+    marker = taken_away ? next_number_ : next_number_ - 1;
+    info_.released = true;
   }
   // The marker stays for the collector: it is what tells a reader who has the old listing that this is over.
   for (uint32_t number = 0; number < marker; ++number)
