@@ -205,7 +205,7 @@ Result<Requests> by_the_grant(const Request& r) {
 Result<Requests> create(const Request& r) {
   AccessRequest request;
   request.action = "kms:CreateKey";
-  const std::string spec = r.input().has("KeySpec") ? r.text("KeySpec") : "SYMMETRIC_DEFAULT";
+  const std::string spec = requested_spec(r);
   request.conditions = {
       {"kms:KeySpec", {spec}},
       {"kms:KeyUsage", {r.input().has("KeyUsage") ? r.text("KeyUsage") : "ENCRYPT_DECRYPT"}},

@@ -100,11 +100,17 @@ Result<Value> metadata(const Request& r, const Key& key) {
   return value;
 }
 
+std::string requested_spec(const Request& r) {
+  for (const char* member : {"KeySpec", "CustomerMasterKeySpec"}) {
+    if (r.input().has(member)) return r.text(member);
+  }
+  return "SYMMETRIC_DEFAULT";
+}
+
 Result<Value> create_key(const Request& r) {
   const std::string old_spec = r.text("CustomerMasterKeySpec");
   Key key;
-  key.spec = r.input().has("KeySpec") ? r.text("KeySpec") : old_spec;
-  if (key.spec.empty()) key.spec = "SYMMETRIC_DEFAULT";
+  key.spec = requested_spec(r);
   if (!old_spec.empty() && old_spec != key.spec)
     return api::fault(ErrorCode::kInvalidArgument, "ValidationException",
                       "You cannot specify KeySpec and CustomerMasterKeySpec in the same request.");

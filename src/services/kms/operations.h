@@ -120,6 +120,8 @@ Status stop_dry_run(const Request&);
 Result<std::vector<api::AccessRequest>> only_for_services(const Request&);
 Result<api::Value> create_aws_managed_key(const Request&);
 
+/// Of CreateKey, under its new name, its old one or by default.
+std::string requested_spec(const Request&);
 Result<api::Value> create_key(const Request&);
 Result<api::Value> describe_key(const Request&);
 Result<api::Value> list_keys(const Request&);

@@ -196,7 +196,9 @@ TEST_F(Policies, CreationIsDecidedByIamWithWhatIsAskedFor) {
   const Keys alice = user("alice", R"({"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:CreateKey",)"
                                    R"("Resource":"*","Condition":{"StringEquals":{"kms:KeySpec":"HMAC_256"}}}]})");
   EXPECT_EQ(error_of(kms(alice, "CreateKey", object({{"KeySpec", "HMAC_256"}}))), "");
+  EXPECT_EQ(error_of(kms(alice, "CreateKey", object({{"CustomerMasterKeySpec", "HMAC_256"}}))), "");
   EXPECT_EQ(error_of(kms(alice, "CreateKey", object({{"KeySpec", "HMAC_512"}}))), kDenied);
+  EXPECT_EQ(error_of(kms(alice, "CreateKey", object({{"CustomerMasterKeySpec", "HMAC_512"}}))), kDenied);
   EXPECT_EQ(error_of(kms(alice, "CreateKey")), kDenied);
 }
 
