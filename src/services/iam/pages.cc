@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "services/api/page_marker.h"
 #include "services/iam/faults.h"
 
 namespace coffer::iam {
@@ -10,37 +11,19 @@ namespace {
 constexpr int64_t kPageSizeDefault = 100;
 constexpr size_t kKeySizeMax = 180;
 
-/// All of an input but the two members that differ from page to page, so that no two inputs look the same.
-void write_scope(std::string& scope, const api::Value& value, bool outermost) {
-  const auto write = [&](char kind, std::string_view text) {
-    scope += kind;
-    scope += std::to_string(text.size());
-    scope += ':';
-    scope += text;
-  };
-  if (const auto* text = value.get_if<std::string>()) return write('s', *text);
-  if (const auto* flag = value.get_if<bool>()) return write('b', *flag ? "1" : "0");
-  if (const auto* number = value.get_if<int64_t>()) return write('i', std::to_string(*number));
-  write('(', "");
-  for (const api::Value& item : value.items()) write_scope(scope, item, false);
-  for (const auto& [name, member] : value.entries()) {
-    if (outermost && (name == "Marker" || name == "MaxItems")) continue;
-    write('m', name);
-    write_scope(scope, member, false);
-  }
-  write(')', "");
-}
+Secret key_of_markers(const Request& r) { return api::page_marker_key(r.setting.root, "iam list markers v1"); }
 
 }  // namespace
 
 Result<Page> Page::of(const Request& r) {
   Page page;
-  page.scope_ = r.operation.call.operation + "/" + r.account() + "/";
-  write_scope(page.scope_, r.input(), true);
+  page.scope_ = api::page_scope(r.operation.call.operation, r.account(), r.input(), {"Marker", "MaxItems"});
   page.size_ =
       static_cast<size_t>(std::clamp<int64_t>(r.input().integer("MaxItems").value_or(kPageSizeDefault), 1, 1000));
   if (r.input().has("Marker")) {
-    COFFER_TRY(page.after_, open_marker(r.setting.root, page.scope_, r.input().text("Marker")));
+    auto after = api::open_page_marker(key_of_markers(r).view(), page.scope_, r.input().text("Marker"));
+    if (!after) return validation_error("Invalid Marker.");
+    page.after_ = std::move(*after);
   }
   return page;
 }
@@ -49,7 +32,7 @@ void Page::finish(const Request& r, api::Value& output, bool more, std::string_v
   output.set("IsTruncated", more);
   if (!more) return;
   COFFER_ASSERT(last_key.size() <= kKeySizeMax);
-  output.set("Marker", make_marker(r.setting.root, scope_, last_key));
+  output.set("Marker", api::make_page_marker(key_of_markers(r).view(), scope_, last_key));
 }
 
 Result<api::Value> page_of(const Request& r, std::string_view member, std::vector<PageItem> items) {

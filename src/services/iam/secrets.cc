@@ -10,7 +10,6 @@ namespace {
 
 constexpr uint8_t kSessionVersion = 1;
 constexpr size_t kSessionSizeMax = 16 * 1024;
-constexpr size_t kMarkerCodeSize = 16;
 
 Bytes seal_at(ByteView root, std::string place, ByteView plain, Entropy& entropy) {
   crypto::SealParameters parameters;
@@ -42,17 +41,6 @@ std::vector<std::string> read_texts(ByteReader& reader) {
   std::vector<std::string> texts;
   for (int left = reader.u16(); left > 0 && reader.ok(); --left) texts.push_back(read_text(reader));
   return texts;
-}
-
-/// Markers are short, so they carry a code of 16 bytes and not a sealed object.
-Bytes marker_code(ByteView root, std::string_view list, std::string_view after) {
-  const Secret key(crypto::hkdf_expand_sha512(root, as_bytes("iam list markers v1"), 32));
-  Bytes message;
-  ByteWriter writer(message);
-  write_text(writer, list);
-  write_text(writer, after);
-  const crypto::Digest256 code = crypto::HmacSha256(key.view()).of(message);
-  return to_bytes(ByteView(code).first(kMarkerCodeSize));
 }
 
 }  // namespace
@@ -143,22 +131,6 @@ Result<Session> open_session(ByteView root, std::string_view access_key_id, std:
   wipe(*plain);
   if (!whole) return invalid;
   return session;
-}
-
-std::string make_marker(ByteView root, std::string_view list, std::string_view after) {
-  Bytes marker = marker_code(root, list, after);
-  append(marker, as_bytes(after));
-  return base64_encode(marker);
-}
-
-Result<std::string> open_marker(ByteView root, std::string_view list, std::string_view marker) {
-  const std::optional<Bytes> bytes = base64_decode(marker);
-  if (bytes && bytes->size() > kMarkerCodeSize) {
-    const ByteView code = ByteView(*bytes).first(kMarkerCodeSize);
-    std::string after = to_text(ByteView(*bytes).subspan(kMarkerCodeSize));
-    if (crypto::equal_constant_time(code, marker_code(root, list, after))) return after;
-  }
-  return validation_error("Invalid Marker.");
 }
 
 std::string seal_message(ByteView root, std::string_view json, Entropy& entropy) {

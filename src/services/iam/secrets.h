@@ -1,5 +1,5 @@
-// Secrets of IAM at rest and on the way: secret access keys in the catalog, session tokens, markers of lists. All are
-// sealed objects under the installation's root, each bound to its place.
+// Secrets of IAM at rest and on the way: secret access keys in the catalog, session tokens. All are sealed objects under
+// the installation's root, each bound to its place.
 #pragma once
 #include <map>
 #include <optional>
@@ -35,11 +35,6 @@ struct Session {
 std::string seal_session(ByteView root, const Session& session, Entropy& entropy);
 /// kUnauthenticated "InvalidClientTokenId" for anything else than seal_session() wrote for this access key.
 Result<Session> open_session(ByteView root, std::string_view access_key_id, std::string_view token);
-
-/// A list's marker: the key behind which it goes on, authenticated for the list and the input it came from.
-std::string make_marker(ByteView root, std::string_view list, std::string_view after);
-/// kInvalidArgument "ValidationError" for a marker that is not this list's.
-Result<std::string> open_marker(ByteView root, std::string_view list, std::string_view marker);
 
 /// An encoded authorization message, as DecodeAuthorizationMessage takes it.
 std::string seal_message(ByteView root, std::string_view json, Entropy& entropy);

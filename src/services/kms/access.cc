@@ -2,8 +2,6 @@
 #include <algorithm>
 #include <mutex>
 
-#include "base/base64.h"
-#include "engine/crypto/sealed_object.h"
 #include "services/api/fault.h"
 #include "services/kms/operations.h"
 #include "services/policy/evaluate.h"
@@ -253,27 +251,6 @@ Status check_key_policy(const Request& r, const rows::Key& key, std::string_view
   if (!policy::evaluate(query, everything, side).allowed())
     return malformed("The new key policy will not allow you to update the key policy in the future.");
   return ok_status();
-}
-
-std::string seal_marker(const Request& r, std::string_view list, std::string_view after) {
-  crypto::SealParameters parameters;
-  parameters.object_id = r.setting.entropy.array<16>();
-  parameters.kind = crypto::ObjectKind::kCredential;
-  parameters.place = "kms/marker/" + std::string(list) + "/" + r.account() + "/" + r.call().region;
-  parameters.segment_log2 = 12;
-  return base64_encode(crypto::seal(r.setting.root, parameters, as_bytes(after), r.setting.entropy));
-}
-
-Result<std::string> open_marker(const Request& r, std::string_view list) {
-  if (!r.input().has("Marker")) return std::string();
-  const std::optional<Bytes> sealed = base64_decode(r.input().text("Marker"));
-  const std::string place = "kms/marker/" + std::string(list) + "/" + r.account() + "/" + r.call().region;
-  Result<Bytes> plain = sealed ? crypto::open_sealed(r.setting.root, crypto::ObjectKind::kCredential, place, *sealed)
-                               : Result<Bytes>(Error{});
-  if (!plain.ok())
-    return api::fault(ErrorCode::kInvalidArgument, "InvalidMarkerException",
-                      "The marker does not belong to this list.");
-  return to_text(*plain);
 }
 
 Status stop_dry_run(const Request& r) {

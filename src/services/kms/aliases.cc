@@ -86,7 +86,7 @@ Result<Value> delete_alias(const Request& r) {
 
 Result<Value> list_aliases(const Request& r) {
   const auto limit = static_cast<size_t>(r.input().integer("Limit").value_or(50));
-  COFFER_TRY(std::string after, open_marker(r, "aliases"));
+  COFFER_TRY(std::string after, begin_of_page(r));
   std::vector<Alias> aliases;
   if (r.input().has("KeyId")) {
     COFFER_TRY(Key key, key_of(r, Naming::kNoAlias));
@@ -108,7 +108,7 @@ Result<Value> list_aliases(const Request& r) {
   }
   const bool more = aliases.size() > limit;
   Value output = Value::object({{"Aliases", std::move(list)}, {"Truncated", more}});
-  if (more) output.set("NextMarker", seal_marker(r, "aliases", aliases[limit - 1].name));
+  if (more) output.set("NextMarker", marker_behind(r, aliases[limit - 1].name));
   return output;
 }
 

@@ -93,9 +93,9 @@ bool is_within(const Grant& child, const Grant& parent) {
   });
 }
 
-Result<Value> page(const Request& r, std::string_view list, const std::vector<std::pair<Key, Grant>>& all) {
+Result<Value> page(const Request& r, const std::vector<std::pair<Key, Grant>>& all) {
   const auto limit = static_cast<size_t>(r.input().integer("Limit").value_or(kPageSize));
-  COFFER_TRY(std::string after, open_marker(r, list));
+  COFFER_TRY(std::string after, begin_of_page(r));
   api::List items;
   std::string last;
   bool more = false;
@@ -110,7 +110,7 @@ Result<Value> page(const Request& r, std::string_view list, const std::vector<st
     last = grant.id;
   }
   Value output = Value::object({{"Grants", std::move(items)}, {"Truncated", more}});
-  if (more) output.set("NextMarker", seal_marker(r, list, last));
+  if (more) output.set("NextMarker", marker_behind(r, last));
   return output;
 }
 
@@ -213,7 +213,7 @@ Result<Value> list_grants(const Request& r) {
   if (r.input().has("GrantId") && all.empty())
     return api::fault(ErrorCode::kInvalidArgument, "InvalidGrantIdException",
                       "The grant " + r.text("GrantId") + " is not found.");
-  return page(r, "grants", all);
+  return page(r, all);
 }
 
 Result<Value> list_retirable_grants(const Request& r) {
@@ -228,7 +228,7 @@ Result<Value> list_retirable_grants(const Request& r) {
     COFFER_TRY(auto key, rows::find_key(r.t(), grant.account, grant.region, grant.key_id));
     if (key) all.emplace_back(std::move(*key), std::move(grant));
   }
-  return page(r, "retirable-grants", all);
+  return page(r, all);
 }
 
 Result<Grant> grant_to_retire(const Request& r) {

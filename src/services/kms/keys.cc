@@ -161,7 +161,7 @@ Result<Value> describe_key(const Request& r) {
 
 Result<Value> list_keys(const Request& r) {
   const auto limit = r.input().integer("Limit").value_or(100);
-  COFFER_TRY(std::string after, open_marker(r, "keys"));
+  COFFER_TRY(std::string after, begin_of_page(r));
   COFFER_TRY(auto keys, rows::list_keys(r.t(), r.account(), r.call().region, after, limit + 1));
   api::List list;
   for (const Key& key : keys) {
@@ -170,7 +170,7 @@ Result<Value> list_keys(const Request& r) {
   }
   const bool more = static_cast<int64_t>(keys.size()) > limit;
   Value output = Value::object({{"Keys", std::move(list)}, {"Truncated", more}});
-  if (more) output.set("NextMarker", seal_marker(r, "keys", keys[static_cast<size_t>(limit) - 1].id));
+  if (more) output.set("NextMarker", marker_behind(r, keys[static_cast<size_t>(limit) - 1].id));
   return output;
 }
 
@@ -244,7 +244,7 @@ Result<Value> untag_resource(const Request& r) {
 
 Result<Value> list_resource_tags(const Request& r) {
   COFFER_TRY(Key key, key_of(r, Naming::kNoAlias));
-  COFFER_TRY(std::string after, open_marker(r, "tags"));
+  COFFER_TRY(std::string after, begin_of_page(r));
   const auto limit = static_cast<size_t>(r.input().integer("Limit").value_or(50));
   COFFER_TRY(auto tags, rows::tags(r.t(), key));
   api::List list;
@@ -260,7 +260,7 @@ Result<Value> list_resource_tags(const Request& r) {
     last = tag.key;
   }
   Value output = Value::object({{"Tags", std::move(list)}, {"Truncated", more}});
-  if (more) output.set("NextMarker", seal_marker(r, "tags", last));
+  if (more) output.set("NextMarker", marker_behind(r, last));
   return output;
 }
 

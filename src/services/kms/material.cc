@@ -170,7 +170,7 @@ Result<Value> get_key_rotation_status(const Request& r) {
 Result<Value> list_key_rotations(const Request& r) {
   COFFER_TRY(Key key, key_of(r, Naming::kNoAlias));
   if (!key.symmetric()) return unsupported(key.arn() + " has no rotations.");
-  COFFER_TRY(std::string after, open_marker(r, "rotations"));
+  COFFER_TRY(std::string after, begin_of_page(r));
   const auto limit = static_cast<size_t>(r.input().integer("Limit").value_or(100));
   COFFER_TRY(auto all, rows::materials(r.t(), key.account, key.id));
   api::List list;
@@ -192,7 +192,7 @@ Result<Value> list_key_rotations(const Request& r) {
     last = number;
   }
   Value output = Value::object({{"Rotations", std::move(list)}, {"Truncated", more}});
-  if (more) output.set("NextMarker", seal_marker(r, "rotations", last));
+  if (more) output.set("NextMarker", marker_behind(r, last));
   return output;
 }
 

@@ -102,8 +102,10 @@ Status check_grant_tokens(const Request&);
 /// The grant that RetireGrant means; "InvalidGrantTokenException", "NotFoundException".
 Result<rows::Grant> grant_to_retire(const Request&);
 
-std::string seal_marker(const Request&, std::string_view list, std::string_view after);
-Result<std::string> open_marker(const Request&, std::string_view list);
+/// The marker that continues the list of this call behind `after`.
+std::string marker_behind(const Request&, std::string_view after);
+/// Behind what this page begins; empty: at the start. "InvalidMarkerException".
+Result<std::string> begin_of_page(const Request&);
 
 // material
 Result<rows::Material> make_material(const Request&, const rows::Key& key, int64_t version, const Secret& secret,
