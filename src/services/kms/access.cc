@@ -134,8 +134,7 @@ Status check_state(const rows::Key& key, Needs needs) {
                         key.arn() + " has imported key material.");
     return invalid_state(key, "pending import");
   }
-  if (state == "Creating") return invalid_state(key, "creating");
-  if (needs == Needs::kEnabledOrDisabled) return state == "Updating" ? invalid_state(key, "updating") : ok_status();
+  if (needs == Needs::kEnabledOrDisabled) return ok_status();
   if (state == "Disabled")
     return api::fault(ErrorCode::kFailedPrecondition, "DisabledException", key.arn() + " is disabled.");
   return ok_status();

@@ -42,13 +42,20 @@ Key key_of(const catalog::Row& row) {
   return k;
 }
 
+/// Each row as `read` has it.
+template <class T>
+Result<std::vector<T>> all_of(Result<catalog::Rows> rows, T (*read)(const catalog::Row&)) {
+  if (!rows.ok()) return std::move(rows).error();
+  std::vector<T> all;
+  all.reserve(rows->size());
+  for (const auto& row : *rows) all.push_back(read(row));
+  return all;
+}
+
 Result<std::vector<Key>> keys(Transaction& t, std::string_view rest,
                               std::initializer_list<catalog::Parameter> parameters) {
-  COFFER_TRY(auto rows,
-             t.run("SELECT " + std::string(kKeyColumns) + " FROM kms_keys " + std::string(rest), parameters));
-  std::vector<Key> all;
-  for (const auto& row : rows) all.push_back(key_of(row));
-  return all;
+  return all_of(t.run("SELECT " + std::string(kKeyColumns) + " FROM kms_keys " + std::string(rest), parameters),
+                key_of);
 }
 
 template <class T>
@@ -101,11 +108,8 @@ Grant grant_of(const catalog::Row& row) {
 
 Result<std::vector<Grant>> grants(Transaction& t, std::string_view rest,
                                   std::initializer_list<catalog::Parameter> parameters) {
-  COFFER_TRY(auto rows,
-             t.run("SELECT " + std::string(kGrantColumns) + " FROM kms_grants " + std::string(rest), parameters));
-  std::vector<Grant> all;
-  for (const auto& row : rows) all.push_back(grant_of(row));
-  return all;
+  return all_of(t.run("SELECT " + std::string(kGrantColumns) + " FROM kms_grants " + std::string(rest), parameters),
+                grant_of);
 }
 
 Material material_of(const catalog::Row& row) {
@@ -115,14 +119,15 @@ Alias alias_of(const catalog::Row& row) {
   return {row.text(0), row.text(1), row.text(2), row.text(3), row.time(4), row.time(5)};
 }
 
-constexpr std::string_view kAlias = "SELECT account, region, name, key_id, created, updated FROM kms_aliases ";
 constexpr std::string_view kMaterial = "SELECT version, sealed, created, rotation, digest FROM kms_materials ";
 
-Result<std::vector<Alias>> aliases(Result<catalog::Rows> rows) {
-  if (!rows.ok()) return std::move(rows).error();
-  std::vector<Alias> all;
-  for (const auto& row : *rows) all.push_back(alias_of(row));
-  return all;
+Tag tag_of(const catalog::Row& row) { return {row.text(0), row.text(1)}; }
+
+Result<std::vector<Alias>> aliases(Transaction& t, std::string_view rest,
+                                   std::initializer_list<catalog::Parameter> parameters) {
+  return all_of(
+      t.run("SELECT account, region, name, key_id, created, updated FROM kms_aliases " + std::string(rest), parameters),
+      alias_of);
 }
 
 }  // namespace
@@ -198,11 +203,8 @@ Status remove_key(Transaction& t, const Key& k) {
 }
 
 Result<std::vector<Material>> materials(Transaction& t, std::string_view account, std::string_view id) {
-  COFFER_TRY(auto rows,
-             t.run(std::string(kMaterial) + "WHERE account = $1 AND id = $2 ORDER BY version", {account, id}));
-  std::vector<Material> all;
-  for (const auto& row : rows) all.push_back(material_of(row));
-  return all;
+  return all_of(t.run(std::string(kMaterial) + "WHERE account = $1 AND id = $2 ORDER BY version", {account, id}),
+                material_of);
 }
 Result<std::optional<Material>> material(Transaction& t, std::string_view account, std::string_view id,
                                          int64_t version) {
@@ -223,18 +225,16 @@ Status remove_materials(Transaction& t, std::string_view account, std::string_vi
 
 Result<std::optional<Alias>> find_alias(Transaction& t, std::string_view account, std::string_view region,
                                         std::string_view name) {
-  COFFER_TRY(auto all, aliases(t.run(std::string(kAlias) + "WHERE account = $1 AND region = $2 AND name = $3",
-                                     {account, region, name})));
+  COFFER_TRY(auto all, aliases(t, "WHERE account = $1 AND region = $2 AND name = $3", {account, region, name}));
   return first_of(std::move(all));
 }
 Result<std::vector<Alias>> list_aliases(Transaction& t, std::string_view account, std::string_view region,
                                         std::string_view after, int64_t limit) {
-  return aliases(t.run(std::string(kAlias) + "WHERE account = $1 AND region = $2 AND name > $3 ORDER BY name LIMIT $4",
-                       {account, region, after, limit}));
+  return aliases(t, "WHERE account = $1 AND region = $2 AND name > $3 ORDER BY name LIMIT $4",
+                 {account, region, after, limit});
 }
 Result<std::vector<Alias>> aliases_of(Transaction& t, const Key& k) {
-  return aliases(t.run(std::string(kAlias) + "WHERE account = $1 AND region = $2 AND key_id = $3 ORDER BY name",
-                       {k.account, k.region, k.id}));
+  return aliases(t, "WHERE account = $1 AND region = $2 AND key_id = $3 ORDER BY name", {k.account, k.region, k.id});
 }
 Status put_alias(Transaction& t, const Alias& a) {
   return change(
@@ -277,14 +277,11 @@ Status remove_grant(Transaction& t, std::string_view id) {
 }
 
 Result<std::vector<Tag>> tags(Transaction& t, const Key& k) {
-  COFFER_TRY(
-      auto rows,
+  return all_of(
       t.run(
           "SELECT tag_key, tag_value FROM kms_tags WHERE account = $1 AND region = $2 AND key_id = $3 ORDER BY tag_key",
-          {k.account, k.region, k.id}));
-  std::vector<Tag> all;
-  for (const auto& row : rows) all.push_back({row.text(0), row.text(1)});
-  return all;
+          {k.account, k.region, k.id}),
+      tag_of);
 }
 Status put_tag(Transaction& t, const Key& k, const Tag& tag) {
   return change(t,
