@@ -4,6 +4,7 @@
 #include "engine/crypto/digest.h"
 #include "services/policy/statement.h"
 #include "services/policy/text.h"
+#include "services/s3/access_lists.h"
 #include "services/s3/bucket_operations.h"
 
 namespace coffer::s3 {
@@ -207,7 +208,10 @@ api::AccessRequest access_to(const Request& r, const BucketView& bucket, std::st
   request.conditions.emplace_back("s3:ResourceAccount", std::vector<std::string>{bucket.bucket.account});
   if (bucket.policy && !is_way_back(r, bucket, action) && !is_cut_off(r, bucket))
     request.resource_policy = bucket.policy;
-  if (!key.empty() && reads_existing_tags(r, bucket)) {
+  const bool needs_tags = !key.empty() && reads_existing_tags(r, bucket);
+  request.action = std::move(action);
+  const bool needs_list = !key.empty() && depends_on_object_list(bucket, request.action);
+  if (needs_tags || needs_list) {
     const std::string_view version_id = r.input().text("VersionId");
     const auto version = version_id.empty() ? rows::latest_version(r.t(), bucket.bucket.id, key)
                                             : rows::find_version(r.t(), bucket.bucket.id, key, version_id);
@@ -216,9 +220,10 @@ api::AccessRequest access_to(const Request& r, const BucketView& bucket, std::st
     } else if (*version) {
       for (const auto& [name, value] : (*version)->tags)
         request.conditions.emplace_back("s3:ExistingObjectTag/" + name, std::vector<std::string>{value});
+      if (needs_list) apply_lists(r, bucket, &**version, request);
     }
   }
-  request.action = std::move(action);
+  if (!needs_list) apply_lists(r, bucket, nullptr, request);
   return request;
 }
 
@@ -234,7 +239,7 @@ Result<bool> is_allowed(const Request& r, const BucketView& bucket, std::string 
 
 api::Value owner_value(std::string_view account) {
   const crypto::Digest256 digest = crypto::sha256(as_bytes("coffer canonical user " + std::string(account)));
-  return api::Value::object({{"ID", to_hex(digest)}});
+  return api::Value::object({{"DisplayName", std::string(account)}, {"ID", to_hex(digest)}});
 }
 
 void Request::error_header(std::string_view name, std::string value) const {

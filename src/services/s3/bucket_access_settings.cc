@@ -1,6 +1,7 @@
 // Public access block, ownership controls and access control lists.
 #include <array>
 
+#include "services/s3/access_lists.h"
 #include "services/s3/bucket_operations.h"
 
 namespace coffer::s3 {
@@ -11,30 +12,23 @@ using api::Value;
 constexpr std::array kBlocks = {"BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"};
 constexpr std::array kGrants = {"GrantFullControl", "GrantRead", "GrantReadACP", "GrantWrite", "GrantWriteACP"};
 
-/// The one list that every bucket and object has: all for the owner.
-Value owners_list(const BucketView& bucket) {
-  const Value owner = owner_value(bucket.bucket.account);
-  Value grantee = owner;
-  grantee.set("Type", "CanonicalUser");
-  const Value grant = Value::object({{"Grantee", std::move(grantee)}, {"Permission", "FULL_CONTROL"}});
-  return Value::object({{"Owner", owner}, {"Grants", api::List{grant}}});
-}
-
-/// Does a list that a request brings say what is so anyway?
-bool is_owners_list(const Value& list, const BucketView& bucket) {
-  const std::string id(owner_value(bucket.bucket.account).text("ID"));
-  for (const Value& grant : list.list("Grants")) {
-    const Value* grantee = grant.find("Grantee");
-    if (!grantee || grantee->text("ID") != id || grant.text("Permission") != "FULL_CONTROL") return false;
-  }
-  return list.list("Grants").size() == 1;
-}
-
 Error acl_not_supported() {
   return api::fault(ErrorCode::kInvalidArgument, "AccessControlListNotSupported", "The bucket does not allow ACLs");
 }
 
 bool is_public_acl(std::string_view acl) { return acl.starts_with("public-read") || acl == "authenticated-read"; }
+
+Error grants_not_implemented() {
+  return api::fault(ErrorCode::kFailedPrecondition, "NotImplemented",
+                    "Access control lists other than the canned ones are not implemented: use a bucket policy.");
+}
+
+/// A list that lets in everybody, or every user, may be forbidden.
+Status check_public(const BucketView& bucket) {
+  const Value* block = bucket.setting("public-access");
+  if (!block || !block->flag("BlockPublicAcls")) return ok_status();
+  return api::fault(ErrorCode::kPermissionDenied, "AccessDenied", "Access Denied");
+}
 
 bool grants_to_everybody(const Value& input) {
   for (const char* name : kGrants) {
@@ -52,21 +46,28 @@ bool grants_to_everybody(const Value& input) {
   return false;
 }
 
-Status check_there(const Request& r, const BucketView& bucket) {
-  COFFER_CHECK_OK(version_of(r, bucket, r.input().text("Key"), r.input().text("VersionId")));
-  return ok_status();
-}
-
-Status put_acl(const Request& r, const BucketView& bucket) {
-  const bool has_list = r.input().has("AccessControlPolicy");
+/// The canned name of what a PutBucketAcl or PutObjectAcl asks for.
+Result<std::string> wanted_list(const Request& r, const BucketView& bucket, std::string_view owner) {
+  const Value& input = r.input();
+  const Value* list = input.find("AccessControlPolicy");
   bool has_grants = false;
-  for (const char* name : kGrants) has_grants |= r.input().has(name);
-  if (!has_list && !has_grants && !r.input().has("ACL"))
+  for (const char* name : kGrants) has_grants |= input.has(name);
+  if (!list && !has_grants && !input.has("ACL"))
     return api::fault(ErrorCode::kInvalidArgument, "MissingSecurityHeader",
                       "Your request was missing a required header");
-  if (has_list && (has_grants || r.input().has("ACL")))
+  if (list && (has_grants || input.has("ACL")))
     return api::fault(ErrorCode::kInvalidArgument, "UnexpectedContent", "This request does not support content");
-  return check_acl(r, bucket);
+  if (!list) {
+    COFFER_CHECK_OK(check_acl(r, bucket));
+    return r.text("ACL");
+  }
+  const std::string_view name = canned_name(*list, owner, bucket.bucket.account);
+  // What says no more than that the owner has everything is true where lists are off, too.
+  if (name == "private") return std::string(name);
+  if (is_owner_enforced(bucket)) return acl_not_supported();
+  if (grants_to_everybody(input)) COFFER_CHECK_OK(check_public(bucket));
+  if (name.empty()) return grants_not_implemented();
+  return std::string(name);
 }
 
 }  // namespace
@@ -78,17 +79,11 @@ Status check_acl(const Request& r, const BucketView& bucket) {
   for (const char* name : kGrants) has_grants |= input.has(name);
   if (has_grants && !acl.empty())
     return invalid_request("Specifying both Canned ACLs and Header Grants is not allowed");
-  const Value* list = input.find("AccessControlPolicy");
-  // What says no more than that the owner has everything is true of all that is in a bucket.
-  const bool is_harmless = !has_grants && (acl.empty() || acl == "private" || acl == "bucket-owner-full-control") &&
-                           (!list || is_owners_list(*list, bucket));
-  if (is_harmless) return ok_status();
+  if (!has_grants && (acl.empty() || acl == "private" || acl == "bucket-owner-full-control")) return ok_status();
   if (is_owner_enforced(bucket)) return acl_not_supported();
-  const Value* block = bucket.setting("public-access");
-  if (block && block->flag("BlockPublicAcls") && (is_public_acl(acl) || grants_to_everybody(input)))
-    return api::fault(ErrorCode::kPermissionDenied, "AccessDenied", "Access Denied");
-  return api::fault(ErrorCode::kFailedPrecondition, "NotImplemented",
-                    "Access control lists that grant anything to others are not implemented: use a bucket policy.");
+  if (is_public_acl(acl) || grants_to_everybody(input)) COFFER_CHECK_OK(check_public(bucket));
+  return has_grants || acl == "aws-exec-read" || acl == "log-delivery-write" ? Status(grants_not_implemented())
+                                                                             : ok_status();
 }
 
 Result<api::Value> put_public_access_block(const Request& r) {
@@ -142,26 +137,34 @@ Result<api::Value> delete_ownership_controls(const Request& r) {
 
 Result<api::Value> put_bucket_acl(const Request& r) {
   COFFER_TRY(const auto bucket, bucket_of(r));
-  COFFER_CHECK_OK(put_acl(r, *bucket));
+  COFFER_TRY(const std::string list, wanted_list(r, *bucket, bucket->bucket.account));
+  const bool unset = list == "private" || is_owner_enforced(*bucket);
+  COFFER_CHECK_OK(put_setting(r, *bucket, "acl", unset ? Value() : Value::object({{"ACL", list}})));
   return Value::object();
 }
 
 Result<api::Value> get_bucket_acl(const Request& r) {
   COFFER_TRY(const auto bucket, bucket_of(r));
-  return owners_list(*bucket);
+  const std::string& owner = bucket->bucket.account;
+  return spelled_out(list_of_bucket(*bucket), owner, owner);
 }
 
 Result<api::Value> put_object_acl(const Request& r) {
   COFFER_TRY(const auto bucket, bucket_of(r));
-  COFFER_CHECK_OK(check_there(r, *bucket));
-  COFFER_CHECK_OK(put_acl(r, *bucket));
+  COFFER_TRY(rows::Version version, version_of(r, *bucket, r.input().text("Key"), r.input().text("VersionId")));
+  COFFER_TRY(const std::string list, wanted_list(r, *bucket, version.owner));
+  if (is_owner_enforced(*bucket)) return Value::object();
+  version.metadata.set("ACL", list);
+  COFFER_CHECK_OK(rows::update_version(r.t(), version));
   return Value::object();
 }
 
 Result<api::Value> get_object_acl(const Request& r) {
   COFFER_TRY(const auto bucket, bucket_of(r));
-  COFFER_CHECK_OK(check_there(r, *bucket));
-  return owners_list(*bucket);
+  COFFER_TRY(const rows::Version version, version_of(r, *bucket, r.input().text("Key"), r.input().text("VersionId")));
+  // Where lists are off, the bucket's owner owns all.
+  const std::string& owner = is_owner_enforced(*bucket) ? bucket->bucket.account : version.owner;
+  return spelled_out(list_of_object(*bucket, version), owner, bucket->bucket.account);
 }
 
 }  // namespace coffer::s3

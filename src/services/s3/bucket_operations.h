@@ -35,8 +35,8 @@ struct DefaultRetention {
 std::optional<DefaultRetention> default_retention(const BucketView& bucket);
 /// Are access control lists off?
 bool is_owner_enforced(const BucketView& bucket);
-/// What canned ACLs and grants of a request mean: nothing is done by them, and most are refused. `Bucket` and `Object`
-/// operations with ACL members call it. "AccessControlListNotSupported", "InvalidRequest", "NotImplemented".
+/// May the canned ACL or the grants of a request be? Those of operations that make objects and of PutBucketAcl and
+/// PutObjectAcl. "AccessControlListNotSupported", "InvalidRequest", "AccessDenied", "NotImplemented".
 Status check_acl(const Request& r, const BucketView& bucket);
 
 /// Stores a setting (null: removes it) in the operation's transaction.

@@ -156,6 +156,8 @@ Value answer(const BucketView& bucket, const rows::Version& version) {
                                 {"Bucket", bucket.bucket.name},
                                 {"Key", version.key}});
   show_version(bucket, version, true, output);
+  // The keys of customers are no part of this answer.
+  output.set("SSECustomerAlgorithm", {}).set("SSECustomerKeyMD5", {});
   return output;
 }
 

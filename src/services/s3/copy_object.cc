@@ -46,6 +46,8 @@ Result<rows::Version> version_of_copy(const Request& r, const BucketView& bucket
     // Not copied, but set by a request that has it.
     metadata.set("WebsiteRedirectLocation",
                  r.text("WebsiteRedirectLocation").empty() ? Value() : Value(r.text("WebsiteRedirectLocation")));
+    // Nor is who may read it.
+    metadata.set("ACL", version.metadata.has("ACL") ? Value(version.metadata.text("ACL")) : Value());
     version.metadata = std::move(metadata);
   }
   if (!new_tags) version.tags = opened.version.tags;

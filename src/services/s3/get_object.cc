@@ -138,6 +138,7 @@ Status show_guarded(const Request& r, const BucketView& bucket, const Version& v
 
 Result<Value> describe(const Request& r, const BucketView& bucket, const Version& version, const Selection& selection) {
   Value output = version.metadata;
+  output.set("ACL", {});
   const bool with_checksum = r.text("ChecksumMode") == "ENABLED";
   const bool whole = !selection.partial || selection.range.length == static_cast<uint64_t>(version.size_bytes);
   show_version(bucket, version, with_checksum && whole && !selection.part, output);

@@ -1,4 +1,6 @@
 // ListObjectsV2, ListObjects and ListObjectVersions.
+#include <algorithm>
+
 #include "services/s3/bucket_operations.h"
 #include "services/s3/listing.h"
 
@@ -49,6 +51,14 @@ Result<std::optional<ListPosition>> versions_start(const Request& r, const Bucke
   return start;
 }
 
+/// Can the text stand in a document without any encoding?
+bool fits_xml(std::string_view text) {
+  const bool has_others = text.find("\xEF\xBF") != std::string_view::npos;  // U+FFFE and U+FFFF begin so
+  return !has_others && std::all_of(text.begin(), text.end(), [](char c) {
+    return static_cast<unsigned char>(c) >= 0x20 || c == '\n' || c == '\t';
+  });
+}
+
 }  // namespace
 
 Result<api::Value> list_objects_v2(const Request& r) {
@@ -72,6 +82,8 @@ Result<api::Value> list_objects(const Request& r) {
   COFFER_TRY(const ListInput input, list_input(r));
   COFFER_TRY(const ListPage page, current_page(r, *bucket, input, r.input().text("Marker")));
   Value output = list_output(r, input, page);
+  // Clients decode all of this answer but the prefix.
+  if (fits_xml(input.prefix)) output.set("Prefix", input.prefix);
   output.set("Marker", input.shown(r.text("Marker")));
   if (!page.objects.empty()) output.set("Contents", contents(input, page, true));
   // Without a delimiter the last key is the next marker, and S3 does not say it again.

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "engine/crypto/checksum.h"
+#include "services/s3/access_lists.h"
 #include "services/s3/object_operations.h"
 
 namespace coffer::s3 {
@@ -97,9 +98,11 @@ Result<rows::Version> version_from(const Request& r, const BucketView& bucket, s
   version.bucket_id = bucket.bucket.id;
   version.key = key;
   version.modified = r.now();
-  version.owner = bucket.bucket.account;
+  const std::string list(input.text("ACL"));
+  version.owner = owner_of_new(r, bucket, list);
   COFFER_TRY(version.storage_class, storage_class_of(input));
   COFFER_TRY(version.metadata, metadata_from(r, input));
+  if (!list.empty() && !is_owner_enforced(bucket)) version.metadata.set("ACL", list);
   COFFER_TRY(version.tags, tags_of_header(input.text("Tagging")));
   version.lock_mode = input.text("ObjectLockMode");
   version.retain_until = input.time("ObjectLockRetainUntilDate");

@@ -13,6 +13,15 @@ Result<Requests> writing(const Request& r) {
   const std::string key = r.text("Key");
   Requests requests{access_to(r, *bucket, "s3:PutObject", key)};
   const api::Value& input = r.input();
+  // Who may write may also say who reads, if lists count at all: by a list itself, or as a right of its own.
+  const std::string_view list = input.text("ACL");
+  if (!is_owner_enforced(*bucket) && (list.starts_with("public-") || list == "authenticated-read")) {
+    const bool granted = requests.front().granted;
+    requests.push_back(access_to(r, *bucket, "s3:PutObjectAcl", key));
+    requests.back().granted |= granted;
+    // It is about the new object, whoever may own what is there.
+    requests.back().resource_account = bucket->bucket.account;
+  }
   if (input.has("Tagging")) requests.push_back(access_to(r, *bucket, "s3:PutObjectTagging", key));
   if (input.has("ObjectLockMode") || input.has("ObjectLockRetainUntilDate"))
     requests.push_back(access_to(r, *bucket, "s3:PutObjectRetention", key));
