@@ -1,5 +1,5 @@
-// Secrets of IAM at rest and on the way: secret access keys in the catalog, session tokens. All are sealed objects under
-// the installation's root, each bound to its place.
+// Secrets of IAM at rest and on the way: secret access keys in the catalog, session tokens. All are sealed objects
+// under the installation's root, each bound to its place.
 #pragma once
 #include <map>
 #include <optional>
