@@ -2,12 +2,12 @@
 
 namespace coffer::wire {
 
-Result<iam::Credential> authenticate(gate::Gate& gate, iam::Authority& authority, const Request& request,
-                                     const SignatureClaim& claim, std::string_view payload_hash, Progress& at) {
+Result<iam::Credential> authenticate(gate::Gate& gate, iam::Authority& authority, const SignatureClaim& claim,
+                                     const std::function<Status(ByteView secret_access_key)>& check, Progress& at) {
   at.call.caller.access_key_id = claim.access_key_id;
   COFFER_TRY(iam::Credential credential,
              authority.find_credential(at.call.context, claim.access_key_id, claim.session_token, at.call.time));
-  Status verified = verify_signature(request, claim, credential.secret_access_key->view(), payload_hash, at.call.time);
+  Status verified = check(credential.secret_access_key->view());
   if (!verified.ok()) {
     // The key is known, so its owner should learn of it; for unknown keys there is only the counter.
     at.call.caller.account = credential.identity->caller.account;

@@ -1,7 +1,6 @@
 // Whose request it is.
 #pragma once
-#include <memory>
-#include <string_view>
+#include <functional>
 
 #include "edge/wire/front_progress.h"
 #include "edge/wire/sigv4.h"
@@ -10,9 +9,9 @@
 
 namespace coffer::wire {
 
-/// Looks up the key of `claim`, checks the signature over `payload_hash`, and fills in the caller of `at`. A wrong
+/// Looks up the key of `claim`, has the signature checked with its secret, and fills in the caller of `at`. A wrong
 /// signature with a known key is recorded for its owner.
-Result<iam::Credential> authenticate(gate::Gate& gate, iam::Authority& authority, const Request& request,
-                                     const SignatureClaim& claim, std::string_view payload_hash, Progress& at);
+Result<iam::Credential> authenticate(gate::Gate& gate, iam::Authority& authority, const SignatureClaim& claim,
+                                     const std::function<Status(ByteView secret_access_key)>& check, Progress& at);
 
 }  // namespace coffer::wire

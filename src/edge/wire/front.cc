@@ -10,6 +10,7 @@
 #include "edge/wire/model.h"
 #include "edge/wire/s3_front.h"
 #include "edge/wire/server_answer.h"
+#include "edge/wire/sigv2.h"
 #include "edge/wire/sigv4.h"
 #include "engine/crypto/digest.h"
 #include "services/api/fault.h"
@@ -150,6 +151,15 @@ struct Front::State {
     options.log(elsewhere ? "warning" : "error", text);
   }
 
+  /// Of Version 4, or of Version 2 when it may be for S3, in the Region that answers those who name none.
+  [[nodiscard]] Result<std::optional<SignatureClaim>> read_claim(const Request& request) const {
+    if (request.headers.has("x-amz-target")) return read_signature_claim(request);
+    COFFER_TRY(std::optional<SignatureClaim> claim, read_v2_claim(request));
+    if (!claim) return read_signature_claim(request);
+    claim->region = options.regions.front();
+    return claim;
+  }
+
   Result<Response> try_to_answer(const Context& context, Request& request, Progress& at) {
     at.call.context = context;
     at.call.time = clock.wall();
@@ -157,7 +167,7 @@ struct Front::State {
     at.call.user_agent = std::string(request.headers.get("user-agent"));
     at.call.secure_transport = request.secure;
 
-    Result<std::optional<SignatureClaim>> read = read_signature_claim(request);
+    Result<std::optional<SignatureClaim>> read = read_claim(request);
     if (!read.ok() || !read->has_value()) at.service = guess_service(request);
     COFFER_TRY(std::optional<SignatureClaim> claim, std::move(read));
     if (claim) {
@@ -187,7 +197,8 @@ struct Front::State {
       at.doing = "checking the signature";
       COFFER_CHECK_OK(check_region(*at.service, *claim));
       const std::string hash = to_hex(crypto::sha256(as_bytes(request.body)));
-      COFFER_TRY(iam::Credential credential, authenticate(gate, authority, request, *claim, hash, at));
+      const auto check = [&](ByteView secret) { return verify_signature(request, *claim, secret, hash, at.call.time); };
+      COFFER_TRY(iam::Credential credential, authenticate(gate, authority, *claim, check, at));
       identity = std::move(credential.identity);
     }
     at.doing = "finding the operation";
@@ -259,7 +270,8 @@ std::optional<Response> Front::handle_briefly(const Context& context, Request& r
 std::optional<Response> Front::State::handle(const Context& context, Request& request, bool brief) {
   State& state = *this;
   // Not when it is an object of such a name that is asked for.
-  const bool is_signed = request.headers.has("authorization") || request.query().find("X-Amz-") != std::string::npos;
+  const bool is_signed = request.headers.has("authorization") || request.query().find("X-Amz-") != std::string::npos ||
+                         request.query().find("AWSAccessKeyId") != std::string::npos;
   if ((request.method == "GET" || request.method == "HEAD") && !is_signed && !state.s3.claims(request)) {
     const std::string_view path = request.path();
     if (path == "/healthz") return plain(200, "ok\n");

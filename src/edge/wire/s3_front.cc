@@ -11,6 +11,7 @@
 #include "edge/wire/s3_form.h"
 #include "edge/wire/s3_input.h"
 #include "edge/wire/s3_post.h"
+#include "edge/wire/sigv2.h"
 #include "edge/wire/sigv4_canonical.h"
 #include "services/api/fault.h"
 
@@ -51,9 +52,26 @@ bool needs_digest(const OperationModel& operation) {
          std::find(std::begin(kNoDigestNeeded), std::end(kNoDigestNeeded), operation.name) == std::end(kNoDigestNeeded);
 }
 
+bool is_v2(const SignatureClaim& claim) { return claim.version == SignatureClaim::Version::k2; }
+
+/// How conditions of policies tell it.
+api::Signature signature_of(const SignatureClaim& claim, std::string_view auth_type, std::string_view payload_hash) {
+  if (!is_v2(claim)) return {std::string(auth_type), claim.time, std::string(payload_hash)};
+  return {std::string(auth_type), std::nullopt, std::string(payload_hash), "AWS"};
+}
+
+/// Version 2 covers no payload, and has no keys for the signatures of chunks. Empty: nothing is said.
+Result<std::string> v2_payload_hash_of(const SignatureClaim& claim) {
+  if (claim.payload_hash.empty()) return std::string();
+  COFFER_TRY(std::string hash, payload_hash_of(claim));
+  if (!hash.starts_with("STREAMING-") || hash == "STREAMING-UNSIGNED-PAYLOAD-TRAILER") return hash;
+  return api::fault(ErrorCode::kInvalidArgument, "InvalidRequest",
+                    "Chunks that are signed need a request that is signed with AWS4-HMAC-SHA256.");
+}
+
 /// What helps whoever wrote a client to find where it signs differently. Nothing of it is secret to the sender.
 void add_debug_elements(const Request& request, const SignatureClaim& claim, std::string_view payload_hash,
-                        const Error& error, Progress& at) {
+                        std::string_view resource_path, const Error& error, Progress& at) {
   ErrorElements& elements = at.reply.error_elements;
   if (error.name == "InvalidClientTokenId" || error.name == "InvalidAccessKeyId")
     elements.emplace_back("AWSAccessKeyId", claim.access_key_id);
@@ -67,7 +85,19 @@ void add_debug_elements(const Request& request, const SignatureClaim& claim, std
     elements.emplace_back("Expires", format_utc(claim.time + *claim.expires));
     elements.emplace_back("ServerTime", format_utc(at.call.time));
   }
+  if (error.name == "RequestExpired" && is_v2(claim)) {
+    elements.emplace_back("Expires", format_utc(claim.time));
+    elements.emplace_back("ServerTime", format_utc(at.call.time));
+  }
   if (error.name != "SignatureDoesNotMatch") return;
+  if (is_v2(claim)) {
+    const Result<std::string> text = v2_string_to_sign(request, claim, resource_path);
+    if (!text.ok()) return;
+    elements.emplace_back("AWSAccessKeyId", claim.access_key_id);
+    elements.emplace_back("StringToSign", *text);
+    elements.emplace_back("SignatureProvided", claim.signature);
+    return;
+  }
   const Result<std::string> canonical = canonical_request(request, claim, payload_hash);
   if (!canonical.ok()) return;
   elements.emplace_back("AWSAccessKeyId", claim.access_key_id);
@@ -165,6 +195,7 @@ struct S3Front::State {
     std::shared_ptr<const iam::Identity> identity;
     if (std::optional<SignatureClaim> claim = post.claim()) {
       at.doing = "checking the signature";
+      if (is_v2(*claim)) claim->region = options.regions.front();
       COFFER_CHECK_OK(check_region(*claim, at));
       at.call.region = claim->region;
       at.call.caller.access_key_id = claim->access_key_id;
@@ -178,7 +209,7 @@ struct S3Front::State {
       identity = credential.identity;
       at.call.caller = identity->caller;
       at.call.caller.access_key_id = claim->access_key_id;
-      at.call.signature = api::Signature{"POST", claim->time, {}};
+      at.call.signature = signature_of(*claim, "POST", {});
       at.authenticated = true;
       authority.note_use(claim->access_key_id, claim->service, claim->region, at.call.time);
     }
@@ -220,10 +251,16 @@ Result<Response> S3Front::answer(const Context& context, Request& request, const
   if (claim) {
     at.doing = "checking the signature";
     COFFER_CHECK_OK(state.check_region(*claim, at));
-    COFFER_TRY(with.payload_hash, payload_hash_of(*claim));
-    Result<iam::Credential> proved = authenticate(state.gate, state.authority, request, *claim, with.payload_hash, at);
+    const bool old = is_v2(*claim);
+    COFFER_TRY(with.payload_hash, old ? v2_payload_hash_of(*claim) : payload_hash_of(*claim));
+    const std::string_view path = std::string_view(target).substr(0, target.find('?'));
+    const auto check = [&](ByteView secret) {
+      return old ? verify_v2_signature(request, *claim, secret, path, at.call.time)
+                 : verify_signature(request, *claim, secret, with.payload_hash, at.call.time);
+    };
+    Result<iam::Credential> proved = authenticate(state.gate, state.authority, *claim, check, at);
     if (!proved.ok()) {
-      add_debug_elements(request, *claim, with.payload_hash, proved.error(), at);
+      add_debug_elements(request, *claim, with.payload_hash, path, proved.error(), at);
       return std::move(proved).error();
     }
     credential = std::move(*proved);
@@ -231,8 +268,10 @@ Result<Response> S3Front::answer(const Context& context, Request& request, const
     with.claim = &*claim;
     with.secret_access_key = credential->secret_access_key->view();
     const bool presigned = claim->place == SignatureClaim::Place::kQuery;
-    at.call.signature = api::Signature{std::string(kAuthTypes[presigned]), claim->time, with.payload_hash};
-    if (presigned) take_headers_from_query(request);
+    at.call.signature =
+        signature_of(*claim, kAuthTypes[presigned], with.payload_hash.empty() ? "UNSIGNED-PAYLOAD" : with.payload_hash);
+    if (presigned && old) take_v2_headers_from_query(request);
+    if (presigned && !old) take_headers_from_query(request);
   }
   request.target = std::move(target);
   if (!claim && is_form_upload(request)) return state.answer_form(context, request, at);

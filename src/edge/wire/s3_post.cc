@@ -4,6 +4,7 @@
 
 #include "base/base64.h"
 #include "edge/wire/codec.h"
+#include "edge/wire/sigv2.h"
 #include "edge/wire/sigv4_canonical.h"
 #include "edge/wire/sigv4_keys.h"
 #include "services/api/fault.h"
@@ -47,13 +48,28 @@ std::string_view base_name(std::string_view path) {
   return slash == std::string_view::npos ? path : path.substr(slash + 1);
 }
 
+/// Of Signature Version 2, which many forms still have: it signs the policy document alone, as the newer one does.
+Result<std::optional<SignatureClaim>> v2_claim_of(const S3Form& form) {
+  if (form.find("x-amz-signature") || form.find("x-amz-credential"))
+    return api::fault(ErrorCode::kInvalidArgument, "InvalidRequest",
+                      "Only one auth mechanism allowed; the form has fields of Signature Version 2 and of Version 4.");
+  for (std::string_view name : {"awsaccesskeyid", "signature", "policy"}) {
+    if (!form.find(name)) return field_is_missing(name);
+  }
+  SignatureClaim claim;
+  claim.version = SignatureClaim::Version::k2;
+  claim.service = "s3";
+  claim.access_key_id = *form.find("awsaccesskeyid");
+  claim.signature = *form.find("signature");
+  if (const std::string* token = form.find("x-amz-security-token")) claim.session_token = *token;
+  return std::optional(std::move(claim));
+}
+
 /// In the form of an Authorization header, whose reader knows every way in which it can be wrong.
 Result<std::optional<SignatureClaim>> claim_of(const S3Form& form) {
   const std::string* signature = form.find("x-amz-signature");
   const std::string* credential = form.find("x-amz-credential");
-  if (form.find("awsaccesskeyid") || form.find("signature"))
-    return api::fault(ErrorCode::kInvalidArgument, "InvalidRequest",
-                      "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.");
+  if (form.find("awsaccesskeyid") || form.find("signature")) return v2_claim_of(form);
   if (!signature && !credential) return std::optional<SignatureClaim>();
   for (std::string_view name : {"x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature", "policy"}) {
     if (!form.find(name)) return field_is_missing(name);
@@ -147,16 +163,20 @@ Result<S3Post> S3Post::read(const Context& context, api::RequestBody& body, cons
 const std::optional<SignatureClaim>& S3Post::claim() const { return state_->claim; }
 
 Status S3Post::verify(const SignatureClaim& claim, ByteView secret_access_key) const {
+  const auto compare = [&](std::string_view signature) -> Status {
+    if (crypto::equal_constant_time(as_bytes(signature), as_bytes(claim.signature))) return ok_status();
+    return api::fault(ErrorCode::kUnauthenticated, "SignatureDoesNotMatch",
+                      "The request signature we calculated does not match the signature you provided. Check your key "
+                      "and signing method.");
+  };
+  const ByteView document = as_bytes(*state_->form.find("policy"));
+  if (claim.version == SignatureClaim::Version::k2) return compare(v2_signature(secret_access_key, as_text(document)));
   const WallTime now = state_->at.call.time;
   if (now > claim.time + kSigningKeyLife || claim.time > now + std::chrono::minutes(15))
     return api::fault(ErrorCode::kPermissionDenied, "AccessDenied", "Request has expired");
   const SigningKey key =
       signing_keys().get(secret_access_key, {.date = claim.date, .region = claim.region, .service = claim.service});
-  const std::string signature = to_hex(key->of(as_bytes(*state_->form.find("policy"))));
-  if (crypto::equal_constant_time(as_bytes(signature), as_bytes(claim.signature))) return ok_status();
-  return api::fault(ErrorCode::kUnauthenticated, "SignatureDoesNotMatch",
-                    "The request signature we calculated does not match the signature you provided. Check your key and "
-                    "signing method.");
+  return compare(to_hex(key->of(document)));
 }
 
 Status S3Post::check_policy(WallTime now) {

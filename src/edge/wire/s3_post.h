@@ -20,7 +20,7 @@ class S3Post {
 
   /// What the form says about its signature; nothing when it has none. Malformed ones were refused by read().
   [[nodiscard]] const std::optional<SignatureClaim>& claim() const;
-  /// The signature over the policy document, and its age.
+  /// The signature over the policy document, and its age (Version 2 names none).
   Status verify(const SignatureClaim& claim, ByteView secret_access_key) const;
   /// A signed form has a document; an unsigned one may do without.
   Status check_policy(WallTime now);

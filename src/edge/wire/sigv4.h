@@ -17,13 +17,15 @@ namespace coffer::wire {
 
 /// What a request says about its signature, before it is checked. Views into nothing: all owned.
 struct SignatureClaim {
+  enum class Version { k2, k4 };
+  Version version = Version::k4;
   enum class Place { kHeader, kQuery };
   Place place = Place::kHeader;
   std::string access_key_id, date, region, service;  // the credential scope
   std::vector<std::string> signed_headers;           // lower case, sorted
-  std::string signature;                             // 64 hex digits
-  std::string timestamp;                             // YYYYMMDDTHHMMSSZ
-  WallTime time;
+  std::string signature;                             // 64 hex digits; of Version 2 base64
+  std::string timestamp;                             // YYYYMMDDTHHMMSSZ; of Version 2 the date, or Expires, as sent
+  WallTime time;                                     // of a URL presigned in Version 2: its end, for it has no other
   std::string session_token;
   std::optional<std::chrono::seconds> expires;  // presigned
   /// x-amz-content-sha256 as sent; empty when absent.

@@ -31,9 +31,10 @@ struct Caller {
 
 /// How a request proved who sent it, as condition keys of S3 tell it.
 struct Signature {
-  std::string auth_type;       // "REST-HEADER", "REST-QUERY-STRING", "POST"
-  WallTime time;               // when it was signed
-  std::string content_sha256;  // x-amz-content-sha256 as it was signed
+  std::string auth_type;                     // "REST-HEADER", "REST-QUERY-STRING", "POST"
+  std::optional<WallTime> time;              // when it was signed; nothing for Version 2
+  std::string content_sha256;                // x-amz-content-sha256 as it was signed
+  std::string version = "AWS4-HMAC-SHA256";  // "AWS": Signature Version 2, which names no Region either
 };
 
 /// One API call. Made by edge/wire for a request, and by a service that calls another for a user.

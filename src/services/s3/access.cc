@@ -105,9 +105,11 @@ void set_request_keys(const Request& r, bool is_object, api::ConditionKeys& all)
   keys.member("GrantWriteACP", "s3:x-amz-grant-write-acp");
   keys.member("ObjectOwnership", "s3:x-amz-object-ownership");
   if (const auto& signature = r.call().signature) {
-    keys.set("s3:signatureversion", "AWS4-HMAC-SHA256");
+    keys.set("s3:signatureversion", signature->version);
     keys.set("s3:authType", signature->auth_type);
-    keys.set("s3:signatureAge", std::to_string((r.now().micros - signature->time.micros) / 1000));
+    // A signature of Version 2 does not tell when it was made; its age is 0 for policies.
+    const int64_t age_micros = signature->time ? r.now().micros - signature->time->micros : 0;
+    keys.set("s3:signatureAge", std::to_string(age_micros / 1000));
     keys.set("s3:x-amz-content-sha256", signature->content_sha256);
   }
   if (r.call().operation.starts_with("List")) {
@@ -185,9 +187,10 @@ Result<std::shared_ptr<const BucketView>> bucket_named(const Request& r, std::st
 Result<std::shared_ptr<const BucketView>> bucket_of(const Request& r, std::string_view member) {
   COFFER_TRY(auto view, bucket_named(r, r.input().text(member), r.input().text("ExpectedBucketOwner")));
   const std::string& region = view->bucket.region;
-  // An anonymous request names no Region, and whoever asks for the location does not know it yet.
-  const bool is_elsewhere = region != r.call().region && r.call().caller.kind != Kind::kAnonymous &&
-                            r.call().operation != "GetBucketLocation";
+  // An anonymous request names no Region, nor does Signature Version 2; whoever asks for the location does not know it.
+  const auto& signature = r.call().signature;
+  const bool names_region = r.call().caller.kind != Kind::kAnonymous && !(signature && signature->version == "AWS");
+  const bool is_elsewhere = region != r.call().region && names_region && r.call().operation != "GetBucketLocation";
   if (!is_elsewhere) return view;
   r.error_header("x-amz-bucket-region", region);
   r.error_element("Bucket", view->bucket.name);

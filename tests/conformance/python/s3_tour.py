@@ -122,8 +122,45 @@ def streams(s3):
     status, headers, got = fetch(url)
     check("and so does a presigned GET", (status, headers["Content-Type"]) == (200, "text/plain") and got == large, (status, headers))
     equal("a changed one does not", fetch(url.replace("by%20url", "large"))[0], 403)
-    status, _, text = fetch(s3.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": "by url"}))
-    check("one of the older kind is told which to use", status == 400 and b"Please use AWS4-HMAC-SHA256" in text, (status, text))
+
+
+def older_signatures(s3):
+    """What generate_presigned_url and generate_presigned_post make when nobody says which signature: Version 2."""
+    token = client("sts").get_session_token()["Credentials"]
+    session = client("s3", credentials=(token["AccessKeyId"], token["SecretAccessKey"], token["SessionToken"]))
+    for who, signer in (("a user", s3), ("a session", session)):
+        url = signer.generate_presigned_url("put_object", Params={"Bucket": BUCKET, "Key": "older +", "ContentType": "text/plain", "Metadata": {"by": "url"}})
+        check(f"the URL of {who} is of the older kind", "AWSAccessKeyId=" in url and ("x-amz-security-token=" in url) == (signer is session), url)
+        equal(f"with that of {who} one puts", fetch(url, "PUT", who.encode(), {"Content-Type": "text/plain"})[0], 200)
+        equal(f"what {who} named in it is kept", s3.head_object(Bucket=BUCKET, Key="older +")["Metadata"], {"by": "url"})
+        url = signer.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": "older +", "ResponseContentType": "text/x-older"})
+        status, headers, got = fetch(url)
+        equal(f"with that of {who} one gets", (status, headers["Content-Type"], got), (200, "text/x-older", who.encode()))
+        status, _, text = fetch(url.replace("text%2Fx-older", "text%2Fhtml"))
+        check(f"a changed one of {who} is refused", status == 403 and b"<Code>SignatureDoesNotMatch</Code>" in text, (status, text))
+        status, _, text = fetch(signer.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": "older +"}, ExpiresIn=-1))
+        check(f"so is an expired one of {who}", status == 403 and b"Request has expired" in text, (status, text))
+        form = signer.generate_presigned_post(BUCKET, "older form")
+        check(f"the form of {who} is of the older kind", "signature" in form["fields"], form["fields"])
+        status, _, text = post_form(form, who.encode())
+        equal(f"it uploads for {who}", (status, s3.get_object(Bucket=BUCKET, Key="older form")["Body"].read()), (204, who.encode()))
+    signed = client_with(signature_version="s3")
+    signed.put_object(Bucket=BUCKET, Key="older +", Body=b"by header")
+    equal("the older signature in a header works", signed.get_object(Bucket=BUCKET, Key="older +")["Body"].read(), b"by header")
+    s3.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{BUCKET}/*",
+         "Condition": {"StringEquals": {"s3:signatureversion": "AWS"}}}]}))
+    refused("a bucket policy can forbid it", "AccessDenied", lambda: signed.get_object(Bucket=BUCKET, Key="older +"), status=403)
+    equal("and nothing else by that", s3.get_object(Bucket=BUCKET, Key="older +")["Body"].read(), b"by header")
+    s3.delete_bucket_policy(Bucket=BUCKET)
+
+
+def post_form(form, content, fields=None):
+    boundary = "a-boundary-of-the-tour"
+    body = b"".join(f'--{boundary}\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n'.encode() for k, v in (fields or form["fields"]).items())
+    body += f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="f.txt"\r\n\r\n'.encode() + content
+    body += f"\r\n--{boundary}--\r\n".encode()
+    return fetch(form["url"], "POST", body, {"Content-Type": f"multipart/form-data; boundary={boundary}"})
 
 
 def chunked_by_hand(data):
@@ -295,12 +332,8 @@ def forms(s3):
     form = client_with(signature_version="s3v4").generate_presigned_post(BUCKET, "form/${filename}", Fields={"x-amz-meta-by": "form", "success_action_status": "201"},
                                       Conditions=[["content-length-range", 1, 100], {"x-amz-meta-by": "form"}, {"success_action_status": "201"}])
 
-    def post(content, fields=form["fields"]):
-        boundary = "a-boundary-of-the-tour"
-        body = b"".join(f'--{boundary}\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n'.encode() for k, v in fields.items())
-        body += f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="f.txt"\r\n\r\n'.encode() + content
-        body += f"\r\n--{boundary}--\r\n".encode()
-        return fetch(form["url"], "POST", body, {"Content-Type": f"multipart/form-data; boundary={boundary}"})
+    def post(content, fields=None):
+        return post_form(form, content, fields)
 
     status, _, text = post(b"by a browser")
     check("a browser's form uploads", status == 201 and b"<Key>form/f.txt</Key>" in text, (status, text))
@@ -349,7 +382,7 @@ def main():
     print(f"        botocore {botocore.__version__}")
     s3 = client("s3")
     buckets(s3)
-    for part in (objects, checksums, streams, listings, copies, multipart, versions, settings, policies, forms):
+    for part in (objects, checksums, streams, older_signatures, listings, copies, multipart, versions, settings, policies, forms):
         part(s3)
     addresses()
     waiters(s3)

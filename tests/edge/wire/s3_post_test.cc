@@ -4,6 +4,7 @@
 #include "edge/wire/s3_post_policy.h"
 #include "edge/wire/s3_testing.h"
 #include "edge/wire/sigv4_keys.h"
+#include "engine/crypto/hmac.h"
 
 namespace coffer::wire {
 namespace {
@@ -165,9 +166,25 @@ TEST_F(S3PostTest, AFormWithAnotherSignatureIsRefused) {
   fields.back().second[0] = fields.back().second[0] == 'a' ? 'b' : 'a';
   EXPECT_EQ(code(handle(post(form_of(fields, "x")))), "403 SignatureDoesNotMatch");
   EXPECT_EQ(code(handle(post(form_of({{"key", "k"}, {"AWSAccessKeyId", "A"}, {"signature", "s"}}, "x")))),
-            "400 InvalidRequest");
+            "400 InvalidArgument");
   EXPECT_EQ(code(handle(post(form_of({{"key", "k"}, {"x-amz-signature", "s"}}, "x")))), "400 InvalidArgument");
   EXPECT_TRUE(seen_.empty());
+}
+
+TEST_F(S3PostTest, AFormWithTheOlderSignatureOfItsPolicyIsTaken) {
+  const std::string policy =
+      base64_encode(as_bytes(R"({"expiration":"2030-01-01T00:00:00Z","conditions":[{"bucket":"b"},{"key":"k"}]})"));
+  Fields fields = {
+      {"key", "k"},
+      {"AWSAccessKeyId", kS3AccessKey},
+      {"policy", policy},
+      {"signature", base64_encode(crypto::hmac_of(crypto::Hash::kSha1, as_bytes(std::string_view(kS3SecretKey)),
+                                                  as_bytes(policy)))}};
+  EXPECT_EQ(handle(post(form_of(fields, "x"))).status, 204);
+  EXPECT_EQ(last().call.signature->auth_type, "POST");
+  EXPECT_EQ(last().call.signature->version, "AWS");
+  fields.back().second[0] = fields.back().second[0] == 'a' ? 'b' : 'a';
+  EXPECT_EQ(code(handle(post(form_of(fields, "x")))), "403 SignatureDoesNotMatch");
 }
 
 TEST_F(S3PostTest, AFormCutAnywhereOrOddlyMadeStoresNothing) {
