@@ -193,12 +193,10 @@ Bytes combine_checksums(ChecksumKind kind, ByteView first, ByteView second, uint
       return big_endian(crc32c_combine(static_cast<uint32_t>(number(first)), static_cast<uint32_t>(number(second)),
                                        second_size_bytes),
                         4);
-    case ChecksumKind::kCrc64Nvme:
+    default:
+      COFFER_ASSERT(kind == ChecksumKind::kCrc64Nvme);  // only CRCs can be combined
       return big_endian(crc64_nvme_combine(number(first), number(second), second_size_bytes), 8);
-    default: break;
   }
-  COFFER_ASSERT(!"only CRCs can be combined");
-  return {};
 }
 
 }  // namespace coffer::crypto
