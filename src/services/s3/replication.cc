@@ -31,6 +31,8 @@ bool is_passing(const Error& error) {
     case ErrorCode::kCancelled:
     case ErrorCode::kConflict:
     case ErrorCode::kResourceExhausted:
+    case ErrorCode::kCorruption:       // of what was stored or read on either side: it is no refusal
+    case ErrorCode::kUnauthenticated:  // not enrolled yet, or a clock is wrong
     case ErrorCode::kInternal: return true;
     default: return error.name == "BadDigest" || error.name == "IncompleteBody";
   }
@@ -263,6 +265,9 @@ class QueueReplicator final : public Replicator {
     t.reset();  // the transfer may take long
     Result<api::Value> sent = destinations.call(call, **identity, rule->account, input, body.get());
     if (!sent.ok()) return after_destination(sent.error());
+    // A success that says nothing is somebody else's, on the way.
+    if (sent->text("VersionId") != entry.version_id)
+      return Outcome{Outcome::Kind::kLater, "the destination does not confirm the version"};
     return Outcome{};
   }
 
