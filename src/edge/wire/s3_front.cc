@@ -152,6 +152,14 @@ struct S3Front::State {
     return api::fault(ErrorCode::kPermissionDenied, "AccessDenied", "Access Denied");
   }
 
+  /// How an object is encrypted is said when it is written.
+  static Status check_no_encryption(const OperationModel& operation, const Request& request) {
+    if (operation.name != "GetObject" && operation.name != "HeadObject") return ok_status();
+    if (!request.headers.has("x-amz-server-side-encryption")) return ok_status();
+    return api::fault(ErrorCode::kInvalidArgument, "InvalidArgument",
+                      "x-amz-server-side-encryption header is not supported for this operation.");
+  }
+
   static Status check_key(Progress& at) {
     if (at.key.size() <= kKeySizeMax) return ok_status();
     at.reply.error_elements.emplace_back("Size", std::to_string(at.key.size()));
@@ -283,6 +291,7 @@ Result<Response> S3Front::answer(const Context& context, Request& request, const
   const bool has_stream = streams(operation);
   with.input = operation.input;
   with.length_required = has_stream;
+  COFFER_CHECK_OK(State::check_no_encryption(operation, request));
   COFFER_TRY(const auto body, open_s3_body(request, with));
   if (!has_stream) {
     const bool is_part_list = operation.name == "CompleteMultipartUpload";

@@ -31,6 +31,7 @@ class Checker {
 
   Status condition(const json::value& condition) {
     if (const json::object* exact = condition.if_object()) {
+      if (exact->empty()) return broken("Invalid Simple-Condition: it names nothing.");
       for (const auto& [name, value] : *exact) {
         if (!value.is_string()) return broken("Invalid Simple-Condition: value must be a string.");
         COFFER_CHECK_OK(compare("eq", name, value.get_string()));
@@ -50,6 +51,7 @@ class Checker {
   }
 
   Status no_other_fields() const {
+    if (!named_.contains("bucket")) return refused("Extra input fields: bucket");
     for (const auto& [name, value] : form_.fields) {
       if (!needs_no_condition(name) && !named_.contains(name)) return refused("Extra input fields: " + name);
     }
@@ -126,8 +128,10 @@ Result<PostLimits> check_post_policy(std::string_view document, const S3Form& fo
   const json::value* conditions = root.if_contains("conditions");
   if (!expiration || !expiration->is_string()) return broken("Policy missing expiration.");
   if (!conditions || !conditions->is_array()) return broken("Policy missing conditions.");
-  const Result<WallTime> expires = parse_utc(std::string_view(expiration->get_string()));
-  if (!expires.ok()) return broken("Invalid 'expiration' value: it must be a date in ISO 8601.");
+  const std::string_view until = expiration->get_string();
+  const Result<WallTime> expires = parse_utc(until);
+  if (!expires.ok() || until.find('T') == std::string_view::npos || !until.ends_with('Z'))
+    return broken("Invalid 'expiration' value: it must be a date in ISO 8601.");
   if (now >= *expires) return refused("Policy expired.");
   Checker checker(form, bucket);
   for (const json::value& condition : conditions->get_array()) COFFER_CHECK_OK(checker.condition(condition));

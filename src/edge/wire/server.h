@@ -14,8 +14,8 @@ namespace coffer::wire {
 
 /// A streamed body (request.stream) lives until its request is answered: a handler may leave it unread, or move it into
 /// the response's stream, but not keep it. It and a response's stream are read on the handler's task. `Expect:
-/// 100-continue` is answered by the first read of a streamed body; where the body's length is unknown it is then
-/// streamed however short it is. Clients that are slower than 1 KiB a second for a stall timeout are cut off.
+/// 100-continue` is answered by the first read of the body, which is then streamed however short it is. Clients that
+/// are slower than 1 KiB a second for a stall timeout are cut off.
 class Server {
  public:
   struct Options {

@@ -327,9 +327,9 @@ asio::awaitable<bool> Connection::serve(Head head) {
   exchange.request.remote_ip = remote_ip_;
   exchange.request.secure = transport_.is_secure();
 
-  // Of chunks nobody knows yet how many: a client that waits to be told is told by the handler.
+  // A client that waits to be told is told by the handler, which may refuse instead.
   const bool is_long = head.content_length.value_or(0) > shared_.options.small_body_size_bytes ||
-                       (head.is_chunked && exchange.continue_due);
+                       (exchange.continue_due && (head.is_chunked || unread().empty()));
   const bool is_head = exchange.request.method == "HEAD";
   if (!is_long && !framing_.is_done()) {
     const std::optional<Refusal> refusal = co_await buffer_body(exchange);

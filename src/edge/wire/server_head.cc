@@ -55,8 +55,9 @@ std::optional<Refusal> read_meaning(Head& head) {
       if (!same_name(value, "chunked")) return Refusal{501, "The only Transfer-Encoding spoken here is chunked.\n"};
       head.is_chunked = true;
     } else if (same_name(name, "expect")) {
-      if (!same_name(value, "100-continue")) return Refusal{417, "The only expectation met here is 100-continue.\n"};
-      head.expects_continue = !head.is_http_1_0;
+      if (!value.empty() && !same_name(value, "100-continue"))
+        return Refusal{417, "The only expectation met here is 100-continue.\n"};
+      head.expects_continue = !value.empty() && !head.is_http_1_0;
     }
   }
   if (hosts > 1 || (hosts == 0 && !head.is_http_1_0)) return Refusal{400, "The request needs exactly one Host.\n"};

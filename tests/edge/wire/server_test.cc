@@ -711,6 +711,9 @@ TEST(Server, SendsContinueOnlyWhenTheHandlerReads) {
   small.send("PUT /x HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-Continue\r\n\r\n");
   EXPECT_TRUE(small.read_continue());
   EXPECT_EQ(small.ask("abc").body, "abc");
+  Client small_refused(server->port());
+  EXPECT_EQ(small_refused.ask("PUT /r HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-Continue\r\n\r\n").status,
+            403);
 }
 
 TEST(Server, KeepsTheAnswerWholeWhenTheBodyWasNotRead) {
