@@ -95,6 +95,8 @@ TESTS = {
     "go": go_tour,
     "s3-python-old": python_tour("old", "s3_tour.py"),
     "s3-python-new": python_tour("new", "s3_tour.py"),
+    "s3-behaviour-old": python_tour("old", "s3_behaviour.py"),
+    "s3-behaviour-new": python_tour("new", "s3_behaviour.py"),
     "s3-cli-1": cli_tour(CLIENTS / "awscli-1" / "bin" / "aws", "s3_tour.sh"),
     "s3-cli-2": cli_tour(DEBIAN_AWS, "s3_tour.sh"),
     "s3-javascript": javascript_tour("s3_tour.mjs"),
