@@ -51,8 +51,8 @@ Error invalid_request(std::string message);
 
 // ---- pages.cc
 
-/// A token that continues `list` behind `after`, and nothing else: it is sealed, and a token of another list is none.
-std::string seal_token(const Request& r, std::string_view list, std::string_view after);
+/// A token that continues `list` behind `after`; no other list takes it.
+std::string make_token(const Request& r, std::string_view list, std::string_view after);
 /// What the input's ContinuationToken continues behind; empty without one. "InvalidArgument".
 Result<std::string> open_token(const Request& r, std::string_view list);
 

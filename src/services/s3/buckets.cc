@@ -251,7 +251,7 @@ Result<api::Value> list_buckets(const Request& r) {
   }
   Value output = Value::object({{"Buckets", std::move(list)}, {"Owner", owner_value(account)}});
   if (r.input().has("Prefix")) output.set("Prefix", r.text("Prefix"));
-  if (more) output.set("ContinuationToken", seal_token(r, list_of(r), found.back().name));
+  if (more) output.set("ContinuationToken", make_token(r, list_of(r), found.back().name));
   return output;
 }
 

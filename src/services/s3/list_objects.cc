@@ -73,7 +73,7 @@ Result<api::Value> list_objects_v2(const Request& r) {
   output.set("KeyCount", static_cast<int64_t>(page.count()));
   if (r.input().has("StartAfter")) output.set("StartAfter", input.shown(r.text("StartAfter")));
   if (r.input().has("ContinuationToken")) output.set("ContinuationToken", r.text("ContinuationToken"));
-  if (page.truncated) output.set("NextContinuationToken", seal_token(r, list, page.last()));
+  if (page.truncated) output.set("NextContinuationToken", make_token(r, list, page.last()));
   return output;
 }
 
