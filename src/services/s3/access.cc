@@ -177,6 +177,9 @@ std::shared_ptr<const policy::Document> nothing() {
 
 Result<std::shared_ptr<const BucketView>> bucket_named(const Request& r, std::string_view name,
                                                        std::string_view expected_owner) {
+  // What is no text is no name either, and catalogs take nothing but text.
+  if (!std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < '\x7f'; }))
+    return no_such_bucket(r, name);
   COFFER_TRY(auto view, r.setting.buckets.find(r.t(), name));
   if (!view) return no_such_bucket(r, name);
   if (!expected_owner.empty() && expected_owner != view->bucket.account)

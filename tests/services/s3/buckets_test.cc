@@ -49,6 +49,12 @@ TEST_F(BucketsTest, NamesFollowTheRules) {
     EXPECT_EQ(making(name), "InvalidBucketName") << name;
 }
 
+TEST_F(BucketsTest, WhatIsNoNameIsNoBucket) {
+  for (const std::string& name : {std::string("missing"), std::string("a\xff"), std::string("a\0b", 3),
+                                  std::string("a b"), std::string(2000, 'a')})
+    EXPECT_EQ(s3("HeadBucket", on_bucket({}, name)).error(), "NoSuchBucket");
+}
+
 TEST_F(BucketsTest, ANewBucketIsPrivateEncryptedAndWithoutLists) {
   make_bucket();
   const Value block = *did("GetPublicAccessBlock", on_bucket()).find("PublicAccessBlockConfiguration");
