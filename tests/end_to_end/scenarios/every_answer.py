@@ -163,6 +163,9 @@ class Tour:
         kms("TagResource", **key, Tags=[{"TagKey": "more", "TagValue": ""}])
         kms("UntagResource", **key, TagKeys=["more"])
         kms("ReplicateKey", **key, ReplicaRegion="us-east-2")
+        moved = {"KeyId": kms("CreateKey", MultiRegion=True)["KeyMetadata"]["KeyId"]}
+        kms("ReplicateKey", **moved, ReplicaRegion="us-east-2")
+        kms("UpdatePrimaryRegion", **moved, PrimaryRegion="us-east-2")
         grant = kms("CreateGrant", **key, Name="g", GranteePrincipal=ROOT, RetiringPrincipal=ROOT, Operations=["Decrypt", "DescribeKey"],
                     Constraints={"EncryptionContextSubset": CONTEXT})
         for operation in ("DescribeKey", "ListGrants", "ListResourceTags", "ListKeyPolicies", "GetKeyPolicy"):
@@ -179,6 +182,7 @@ class Tour:
             kms(operation, **key)
         blob = kms("Encrypt", **key, Plaintext=base64_of("text"), EncryptionContext=CONTEXT)["CiphertextBlob"]
         kms("Decrypt", CiphertextBlob=blob, EncryptionContext=CONTEXT)
+        kms("GetKeyLastUsage", **key)
         kms("ReEncrypt", CiphertextBlob=blob, SourceEncryptionContext=CONTEXT, DestinationKeyId=other)
         kms("GenerateDataKey", **key, KeySpec="AES_256", EncryptionContext=CONTEXT)
         kms("GenerateDataKeyWithoutPlaintext", **key, NumberOfBytes=24)
