@@ -6,11 +6,11 @@
 
 #include "base/base64.h"
 #include "edge/wire/codec.h"
+#include "edge/wire/sigv4_time.h"
 
 namespace coffer::wire {
 namespace {
 
-constexpr std::string_view kDays[] = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"};  // 1970-01-01 was a Thursday
 constexpr std::string_view kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 constexpr int64_t kSecondsMin = -62'135'596'800, kSecondsMax = 253'402'300'799;  // the years 1 to 9999
@@ -171,14 +171,8 @@ std::string format_timestamp(WallTime time, TimestampFormat format, bool millis_
     return with_fraction((all_millis < 0 ? "-" : "") + std::to_string(size / 1000), size % 1000);
   }
   const int64_t millis = ((all_millis % 1000) + 1000) % 1000;
-  const int64_t seconds = (all_millis - millis) / 1000;
-  const std::string iso = format_utc(time);
-  if (format == TimestampFormat::kIso8601) return with_fraction(iso.substr(0, 19), millis) + "Z";
-  const int64_t day = (seconds - ((seconds % 86'400) + 86'400) % 86'400) / 86'400;
-  const auto month = static_cast<size_t>((iso[5] - '0') * 10 + iso[6] - '0' - 1);
-  std::string text(kDays[static_cast<size_t>(((day % 7) + 7) % 7)]);
-  text.append(", ").append(iso, 8, 2).append(" ").append(kMonths[month]).append(" ");
-  return text.append(iso, 0, 4).append(" ").append(iso, 11, 8).append(" GMT");
+  return format == TimestampFormat::kIso8601 ? with_fraction(format_utc(time).substr(0, 19), millis) + "Z"
+                                             : format_http_date(time);
 }
 
 std::string text_of(const Shape& shape, const api::Value& value, TimestampFormat format) {

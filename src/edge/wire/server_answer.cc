@@ -1,9 +1,9 @@
 #include "edge/wire/server_answer.h"
 
 #include <algorithm>
-#include <array>
 
 #include "edge/wire/sigv4_canonical.h"
+#include "edge/wire/sigv4_time.h"
 
 namespace coffer::wire {
 namespace {
@@ -58,22 +58,14 @@ void append_field(std::string& out, std::string_view name, std::string_view valu
   out.append(name).append(": ").append(value).append("\r\n");
 }
 
-/// "Tue, 24 Nov 2026 12:00:00 GMT", made once a second and thread.
+/// Made once a second and thread.
 std::string_view http_date(WallTime now) {
   thread_local int64_t of_second = -1;
   thread_local std::string text;
   const int64_t second = now.micros / 1'000'000;
   if (second == of_second) return text;
-  static constexpr std::array<std::string_view, 7> kDays = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-  static constexpr std::array<std::string_view, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                                               "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  const std::chrono::sys_days day{std::chrono::days(second / 86400)};
-  const std::chrono::year_month_day date(day);
-  const std::string iso = format_utc(WallTime{second * 1'000'000});  // 2026-11-24T12:00:00Z
   of_second = second;
-  text = kDays[std::chrono::weekday(day).c_encoding()];
-  text.append(", ").append(iso, 8, 2).append(" ").append(kMonths[static_cast<unsigned>(date.month()) - 1]);
-  text.append(" ").append(iso, 0, 4).append(" ").append(iso, 11, 8).append(" GMT");
+  text = format_http_date(now);
   return text;
 }
 

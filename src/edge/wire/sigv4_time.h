@@ -4,6 +4,7 @@
 
 namespace coffer::wire {
 
+using sigv4::format_http_date;
 using sigv4::format_signing_time;
 using sigv4::parse_http_date;
 using sigv4::parse_signing_time;

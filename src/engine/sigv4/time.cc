@@ -7,6 +7,9 @@
 namespace coffer::sigv4 {
 namespace {
 
+constexpr std::array<std::string_view, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+
 /// -1 unless all of `text` is digits.
 int digits(std::string_view text) {
   if (text.empty() || text.size() > 4) return -1;
@@ -42,8 +45,6 @@ std::optional<WallTime> parse_signing_time(std::string_view text) {
 }
 
 std::optional<WallTime> parse_http_date(std::string_view text) {
-  static constexpr std::array<std::string_view, 12> kMonths = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                                               "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
   if (text.size() != 29 || text.substr(3, 2) != ", " || text[7] != ' ' || text[11] != ' ' || text[16] != ' ' ||
       text[19] != ':' || text[22] != ':' || text.substr(25) != " GMT")
     return std::nullopt;
@@ -51,6 +52,16 @@ std::optional<WallTime> parse_http_date(std::string_view text) {
   if (month == kMonths.end()) return std::nullopt;
   return moment(digits(text.substr(12, 4)), static_cast<int>(month - kMonths.begin()) + 1, digits(text.substr(5, 2)),
                 digits(text.substr(17, 2)), digits(text.substr(20, 2)), digits(text.substr(23, 2)));
+}
+
+std::string format_http_date(WallTime time) {
+  static constexpr std::array<std::string_view, 7> kDays = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  const auto day = std::chrono::sys_days(std::chrono::floor<std::chrono::days>(std::chrono::microseconds(time.micros)));
+  const std::string iso = format_utc(time);  // 2026-11-24T12:00:00Z
+  std::string text(kDays[std::chrono::weekday(day).c_encoding()]);
+  text.append(", ").append(iso, 8, 2).append(" ");
+  text.append(kMonths[unsigned(std::chrono::year_month_day(day).month()) - 1]).append(" ");
+  return text.append(iso, 0, 4).append(" ").append(iso, 11, 8).append(" GMT");
 }
 
 }  // namespace coffer::sigv4

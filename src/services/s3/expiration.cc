@@ -1,6 +1,6 @@
 // What lifecycle says of an object's end, in the answers that show the object.
 #include "engine/sigv4/percent.h"
-#include "services/s3/http_date.h"
+#include "engine/sigv4/time.h"
 #include "services/s3/lifecycle_rules.h"
 #include "services/s3/object_operations.h"
 
@@ -12,8 +12,8 @@ std::string expiration_of(const BucketView& bucket, const rows::Version& version
   if (!configuration.ok()) return {};  // it was checked when it was stored
   const auto expiry = expiry_of(*configuration, version.key, version.tags, version.size_bytes, version.modified);
   if (!expiry) return {};
-  return "expiry-date=\"" + format_http_date(expiry->at) + "\", rule-id=\"" + sigv4::percent_encode(expiry->rule_id) +
-         "\"";
+  return "expiry-date=\"" + sigv4::format_http_date(expiry->at) + "\", rule-id=\"" +
+         sigv4::percent_encode(expiry->rule_id) + "\"";
 }
 
 }  // namespace coffer::s3

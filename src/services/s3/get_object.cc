@@ -2,7 +2,7 @@
 #include <charconv>
 
 #include "base/base64.h"
-#include "services/s3/http_date.h"
+#include "engine/sigv4/time.h"
 #include "services/s3/object_operations.h"
 
 namespace coffer::s3 {
@@ -24,7 +24,7 @@ bool is_later(WallTime modified, WallTime than) {
 
 Error not_modified(const Request& r, const BucketView& bucket, const Version& version) {
   r.error_header("ETag", quoted(version.etag));
-  r.error_header("Last-Modified", format_http_date(version.modified));
+  r.error_header("Last-Modified", sigv4::format_http_date(version.modified));
   if (!bucket.bucket.versioning.empty()) r.error_header("x-amz-version-id", version.version_id);
   if (const auto control = version.metadata.text_if("CacheControl")) r.error_header("Cache-Control", *control);
   return api::fault(ErrorCode::kFailedPrecondition, "NotModified", "Not Modified");
@@ -113,7 +113,7 @@ Status override_headers(const Request& r, Value& output) {
     if (r.call().caller.kind == api::Caller::Kind::kAnonymous)
       return invalid_request("Request specific response headers cannot be used for anonymous GET requests.");
     const auto* date = value->get_if<WallTime>();  // a header again, which may be any text
-    output.set(header, date ? Value(format_http_date(*date)) : *value);
+    output.set(header, date ? Value(sigv4::format_http_date(*date)) : *value);
   }
   return ok_status();
 }

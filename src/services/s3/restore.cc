@@ -2,7 +2,6 @@
 // at once; what clients see is what S3 shows them when it is done.
 #include "engine/sigv4/time.h"
 #include "services/s3/bucket_operations.h"
-#include "services/s3/http_date.h"
 #include "services/s3/lifecycle_rules.h"
 
 namespace coffer::s3 {
@@ -42,7 +41,7 @@ Result<api::Value> restore_object(const Request& r) {
                       "Object restore is already in progress");
   const auto until = sigv4::parse_http_date(version.restore);
   const bool is_restored = until && *until > r.now();
-  version.restore = format_http_date(due_after(r.now(), days));
+  version.restore = sigv4::format_http_date(due_after(r.now(), days));
   COFFER_CHECK_OK(rows::update_version(r.t(), version));
   if (!is_restored) COFFER_CHECK_OK(tell(r, *bucket, version, Change::kRestored, r.call().operation));
   return Value::object();
