@@ -75,10 +75,6 @@ class Incoming final : public api::RequestBody {
   /// What follows is the body proper, of this size.
   void announce(uint64_t size) { left_ = size_bytes_ = size; }
   [[nodiscard]] std::optional<uint64_t> size() const override { return size_bytes_; }
-  [[nodiscard]] const api::Members& trailing_members() const override {
-    static const api::Members kNone;
-    return kNone;
-  }
 
  private:
   static Error incomplete() {

@@ -98,7 +98,6 @@ struct S3Post::State {
    public:
     explicit File(State& state) : state_(state) {}
     [[nodiscard]] std::optional<uint64_t> size() const override { return std::nullopt; }
-    [[nodiscard]] const api::Members& trailing_members() const override { return none_; }
     [[nodiscard]] bool is_form() const override { return true; }
     Result<size_t> read(const Context& context, MutableByteView out) override {
       COFFER_TRY(const size_t size, state_.reader.read_file(context, out));
@@ -123,7 +122,6 @@ struct S3Post::State {
 
     State& state_;
     uint64_t seen_ = 0;
-    api::Members none_;
   };
 
   Progress& at;

@@ -50,7 +50,10 @@ class RequestBody : public ByteSource {
   /// As the client announced it; it is an error of read() when it does not hold.
   [[nodiscard]] virtual std::optional<uint64_t> size() const = 0;
   /// Once read() gave 0: members of the input that the client sent behind the body ("ChecksumCRC32").
-  [[nodiscard]] virtual const Members& trailing_members() const = 0;
+  [[nodiscard]] virtual const Members& trailing_members() const {
+    static const Members kNone;
+    return kNone;
+  }
   /// The names of the members that will be behind the body, as far as the client said so before it.
   [[nodiscard]] virtual std::vector<std::string> announced_members() const { return {}; }
   /// It is the file of a browser's form (POST Object).

@@ -27,10 +27,6 @@ class CopiedBody final : public api::RequestBody {
   CopiedBody(std::unique_ptr<ByteSource> bytes, uint64_t size) : bytes_(std::move(bytes)), size_bytes_(size) {}
   Result<size_t> read(const Context& context, MutableByteView out) override { return bytes_->read(context, out); }
   [[nodiscard]] std::optional<uint64_t> size() const override { return size_bytes_; }
-  [[nodiscard]] const api::Members& trailing_members() const override {
-    static const api::Members kNone;
-    return kNone;
-  }
 
  private:
   std::unique_ptr<ByteSource> bytes_;

@@ -59,10 +59,6 @@ class SourceBody final : public api::RequestBody {
   SourceBody(std::unique_ptr<ByteSource> source, uint64_t size) : source_(std::move(source)), size_bytes_(size) {}
   Result<size_t> read(const Context& context, MutableByteView out) override { return source_->read(context, out); }
   [[nodiscard]] std::optional<uint64_t> size() const override { return size_bytes_; }
-  [[nodiscard]] const api::Members& trailing_members() const override {
-    static const api::Members kNone;
-    return kNone;
-  }
 
  private:
   std::unique_ptr<ByteSource> source_;

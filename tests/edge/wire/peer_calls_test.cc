@@ -81,10 +81,6 @@ class TextBody final : public api::RequestBody {
     return size;
   }
   [[nodiscard]] std::optional<uint64_t> size() const override { return text_.size(); }
-  [[nodiscard]] const api::Members& trailing_members() const override {
-    static const api::Members kNone;
-    return kNone;
-  }
 
  private:
   std::string text_;
