@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "edge/wire/signature_rules.h"
 #include "edge/wire/sigv4.h"
 #include "edge/wire/sigv4_canonical.h"
 #include "edge/wire/sigv4_time.h"
@@ -12,7 +13,6 @@
 namespace coffer::wire {
 namespace {
 
-constexpr std::chrono::minutes kSkewMax{15};
 constexpr std::string_view kUnsigned = "UNSIGNED-PAYLOAD";
 
 Error malformed(std::string_view why) {
@@ -41,18 +41,6 @@ Result<std::string> message_of(const Request& request, const PeerClaim& claim) {
   return message;
 }
 
-bool split_names(std::string_view text, std::vector<std::string>& names) {
-  while (!text.empty()) {
-    const size_t end = std::min(text.find(';'), text.size());
-    const std::string_view name = text.substr(0, end);
-    if (name.empty() || name != lower_case(name) || names.size() == 100) return false;
-    names.emplace_back(name);
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  std::sort(names.begin(), names.end());
-  return std::adjacent_find(names.begin(), names.end()) == names.end();
-}
-
 }  // namespace
 
 Result<std::optional<PeerClaim>> read_peer_claim(const Request& request) {
@@ -70,7 +58,7 @@ Result<std::optional<PeerClaim>> read_peer_claim(const Request& request) {
     if (item.starts_with("Signature=")) claim.signature = item.substr(10);
   }
   if (!is_account(claim.account)) return malformed("Account must have 12 digits.");
-  if (signed_headers.empty() || !split_names(signed_headers, claim.signed_headers))
+  if (signed_headers.empty() || !read_signed_headers(signed_headers, claim.signed_headers))
     return malformed("SignedHeaders must name each header once, in lower case.");
   if (claim.signature.size() != 128) return malformed("Signature must have 128 hexadecimal digits.");
   claim.timestamp = request.headers.get("x-amz-date");
@@ -91,10 +79,7 @@ Result<std::optional<PeerClaim>> read_peer_claim(const Request& request) {
 }
 
 Status verify_peer(const Request& request, const PeerClaim& claim, ByteView public_key, WallTime now) {
-  if (claim.time < now - kSkewMax || claim.time > now + kSkewMax) {
-    return api::fault(ErrorCode::kUnauthenticated, "RequestTimeTooSkewed",
-                      "The difference between the request time and the current time is too large.");
-  }
+  COFFER_CHECK_OK(check_signing_time(claim.time, now));
   for (const auto& [name, value] : request.headers.fields()) {
     const std::string field = lower_case(name);
     if (must_be_signed(field) && !std::binary_search(claim.signed_headers.begin(), claim.signed_headers.end(), field)) {

@@ -6,6 +6,7 @@
 
 #include "base/base64.h"
 #include "edge/wire/s3_input.h"
+#include "edge/wire/signature_rules.h"
 #include "edge/wire/sigv4_canonical.h"
 #include "edge/wire/sigv4_time.h"
 #include "engine/crypto/digest.h"
@@ -16,7 +17,6 @@ namespace coffer::wire {
 namespace {
 
 constexpr std::string_view kScheme = "AWS";
-constexpr std::chrono::minutes kSkewMax{15};
 constexpr int64_t kExpiresMax = 253'402'300'799;  // the end of the year 9999
 
 /// The parameters that say what is asked for. Every one that selects an operation must be here: whoever carries a URL
@@ -87,12 +87,6 @@ Error incomplete_query() {
 Error malformed_header() {
   return api::fault(ErrorCode::kInvalidArgument, "InvalidArgument",
                     "AWS authorization header is invalid.  Expected AwsAccessKeyId:signature");
-}
-
-Error one_mechanism_only() {
-  return api::fault(ErrorCode::kInvalidArgument, "InvalidRequest",
-                    "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string "
-                    "parameter or the Authorization header should be specified");
 }
 
 Error invalid_uri() {
@@ -219,9 +213,7 @@ Status check_time(const SignatureClaim& claim, WallTime now) {
     if (now <= claim.time) return ok_status();
     return api::fault(ErrorCode::kUnauthenticated, "RequestExpired", "Request has expired");
   }
-  if (claim.time >= now - kSkewMax && claim.time <= now + kSkewMax) return ok_status();
-  return api::fault(ErrorCode::kUnauthenticated, "RequestTimeTooSkewed",
-                    "The difference between the request time and the current time is too large.");
+  return check_signing_time(claim.time, now);
 }
 
 void append_joined(std::map<std::string, std::string>& values, std::string name, std::string_view value) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "edge/wire/signature_rules.h"
 #include "edge/wire/sigv4_canonical.h"
 #include "engine/crypto/digest.h"
 #include "services/api/fault.h"
@@ -9,18 +10,12 @@
 namespace coffer::wire {
 namespace {
 
-constexpr std::chrono::minutes kSkewMax{15};
-
 Error denied(std::string message) {
   return api::fault(ErrorCode::kPermissionDenied, "AccessDenied", std::move(message));
 }
 
 Status check_time(const SignatureClaim& claim, WallTime now) {
-  if (!claim.expires) {
-    if (claim.time >= now - kSkewMax && claim.time <= now + kSkewMax) return ok_status();
-    return api::fault(ErrorCode::kUnauthenticated, "RequestTimeTooSkewed",
-                      "The difference between the request time and the current time is too large.");
-  }
+  if (!claim.expires) return check_signing_time(claim.time, now);
   if (now < claim.time - kSkewMax) return denied("Request is not valid yet");
   if (now > claim.time + *claim.expires)
     return api::fault(ErrorCode::kUnauthenticated, "RequestExpired", "Request has expired");

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "edge/wire/signature_rules.h"
 #include "edge/wire/sigv4.h"
 #include "edge/wire/sigv4_canonical.h"
 #include "edge/wire/sigv4_time.h"
@@ -14,7 +15,6 @@ constexpr std::string_view kAlgorithm = "AWS4-HMAC-SHA256";
 constexpr std::string_view kAsymmetric = "AWS4-ECDSA-P256-SHA256";
 constexpr std::string_view kTerminator = "aws4_request";
 constexpr int64_t kExpiresMaxSeconds = 604'800;
-constexpr size_t kSignedHeadersMax = 100;
 
 Error header_malformed(std::string_view why) {
   return api::fault(ErrorCode::kUnauthenticated, "AuthorizationHeaderMalformed",
@@ -34,12 +34,6 @@ Error asymmetric_refused() {
 Error mechanism_refused() {
   return api::fault(ErrorCode::kInvalidArgument, "InvalidRequest",
                     "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.");
-}
-
-Error one_mechanism_only() {
-  return api::fault(ErrorCode::kInvalidArgument, "InvalidRequest",
-                    "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string "
-                    "parameter or the Authorization header should be specified");
 }
 
 Error malformed(SignatureClaim::Place place, std::string_view why) {
@@ -78,20 +72,6 @@ Status read_credential(std::string_view text, SignatureClaim& claim) {
                                       "\". This date in the credential must be in the format \"yyyyMMdd\".");
   claim.access_key_id = parts[0], claim.date = parts[1], claim.region = parts[2], claim.service = parts[3];
   return ok_status();
-}
-
-/// False for an empty name, one that is not in lower case, one that is named twice, or too many.
-bool read_signed_headers(std::string_view text, SignatureClaim& claim) {
-  for (size_t at = 0; at <= text.size();) {
-    size_t end = std::min(text.find(';', at), text.size());
-    std::string_view name = text.substr(at, end - at);
-    if (name.empty() || name != lower_case(name) || claim.signed_headers.size() == kSignedHeadersMax) return false;
-    if (name.find_first_of(" \t,=:\r\n") != std::string_view::npos) return false;
-    claim.signed_headers.emplace_back(name);
-    at = end + 1;
-  }
-  std::sort(claim.signed_headers.begin(), claim.signed_headers.end());
-  return std::adjacent_find(claim.signed_headers.begin(), claim.signed_headers.end()) == claim.signed_headers.end();
 }
 
 Status check_date(const SignatureClaim& claim) {
@@ -137,7 +117,8 @@ Result<SignatureClaim> read_header(const Request& request, std::string_view text
     return header_malformed(
         "the authorization header requires three components: Credential, SignedHeaders, and Signature.");
   COFFER_CHECK_OK(read_credential(credential, claim));
-  if (!read_signed_headers(signed_headers, claim)) return header_malformed("the SignedHeaders are mal-formed.");
+  if (!read_signed_headers(signed_headers, claim.signed_headers))
+    return header_malformed("the SignedHeaders are mal-formed.");
   if (!is_lower_hex(claim.signature, 64)) return header_malformed("the Signature is mal-formed.");
   COFFER_CHECK_OK(read_header_time(request, claim));
   COFFER_CHECK_OK(check_date(claim));
@@ -198,7 +179,8 @@ Result<SignatureClaim> read_query(const Request& request, const QueryParameters&
   claim.timestamp = *found.date;
   COFFER_CHECK_OK(check_date(claim));
   COFFER_TRY(claim.expires, read_expires(*found.expires));
-  if (!read_signed_headers(*found.signed_headers, claim)) return query_malformed("X-Amz-SignedHeaders is mal-formed.");
+  if (!read_signed_headers(*found.signed_headers, claim.signed_headers))
+    return query_malformed("X-Amz-SignedHeaders is mal-formed.");
   if (!is_lower_hex(*found.signature, 64)) return query_malformed("X-Amz-Signature is mal-formed.");
   claim.signature = *found.signature;
   claim.session_token = found.token.value_or("");
