@@ -185,9 +185,14 @@ class RunningDaemon final : public Daemon {
   }
 
   /// Everybody who wants to verify the log offline needs it; nobody can do anything else with it.
-  Status publish_audit_key(const Secret& seed) {
+  Status publish_audit_key(const Secret& seed) { return publish_key(seed, "audit.pub"); }
+
+  /// The public half of `seed` as a file of the data folder. One that is there is left as it is.
+  Status publish_key(const Secret& seed, const std::string& name) {
+    Directory& folder = installation_->folder();
+    if (folder.stat(name).ok()) return ok_status();
     const std::string text = to_hex(crypto::ed25519_public_key(seed.view())) + "\n";
-    Status written = write_new_file(installation_->folder(), "audit.pub", as_bytes(text), 0644);
+    Status written = write_new_file(folder, name, as_bytes(text), 0644);
     return written.ok() || written.code() == ErrorCode::kAlreadyExists ? ok_status() : written;
   }
 
@@ -201,11 +206,8 @@ class RunningDaemon final : public Daemon {
     Directory& folder = installation_->folder();
     if (Status made = folder.create_directory("peers", 0755); !made.ok() && made.code() != ErrorCode::kAlreadyExists)
       return made;
-    for (const AccountInfo& account : accounts_) {
-      const std::string text = to_hex(crypto::ed25519_public_key(peer_seed(account.id).view())) + "\n";
-      Status written = write_new_file(folder, "peers/" + account.id + ".pub", as_bytes(text), 0644);
-      if (!written.ok() && written.code() != ErrorCode::kAlreadyExists) return written;
-    }
+    for (const AccountInfo& account : accounts_)
+      COFFER_CHECK_OK(publish_key(peer_seed(account.id), "peers/" + account.id + ".pub"));
     return ok_status();
   }
 
