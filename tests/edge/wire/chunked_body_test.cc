@@ -1,5 +1,6 @@
 #include <random>
 
+#include "edge/wire/front_testing.h"
 #include "edge/wire/sigv4_keys.h"
 #include "edge/wire/sigv4_testing.h"
 
@@ -10,23 +11,6 @@ constexpr std::string_view kSecret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 constexpr std::string_view kSigned = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD";
 constexpr std::string_view kSignedTrailer = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER";
 constexpr std::string_view kUnsignedTrailer = "STREAMING-UNSIGNED-PAYLOAD-TRAILER";
-
-/// Gives at most `piece` bytes a read.
-class TextSource final : public BodySource {
- public:
-  TextSource(std::string text, size_t piece) : text_(std::move(text)), piece_(piece) {}
-  Result<size_t> read(const Context&, MutableByteView out) override {
-    const size_t size = std::min({out.size(), piece_, text_.size() - at_});
-    std::memcpy(out.data(), text_.data() + at_, size);
-    at_ += size;
-    return size;
-  }
-
- private:
-  const std::string text_;
-  const size_t piece_;
-  size_t at_ = 0;
-};
 
 SignatureClaim claim_with(std::string_view payload_hash, std::string_view seed) {
   SignatureClaim claim;
@@ -45,7 +29,7 @@ struct Outcome {
 
 Outcome decode(const SignatureClaim& claim, const std::string& wire, uint64_t decoded_length,
                size_t source_piece = SIZE_MAX, size_t read_size = 100'000) {
-  TextSource source(wire, source_piece);
+  PieceSource source(wire, source_piece);
   auto body = open_chunked_body(source, claim, as_bytes(kSecret), decoded_length);
   Outcome outcome;
   Bytes buffer(read_size);

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "edge/wire/front_testing.h"
 #include "edge/wire/sigv4_testing.h"
 #include "services/api/fault.h"
 
@@ -11,43 +12,7 @@ namespace {
 
 using api::Value;
 
-constexpr char kAccessKey[] = "AKIAIOSFODNN7EXAMPLE";
-constexpr char kSecretKey[] = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
-
-/// Knows one key, allows everything.
-class OneKey final : public iam::Authority {
- public:
-  OneKey() {
-    auto identity = std::make_shared<iam::Identity>();
-    identity->caller.account = "111111111111";
-    identity->policies = std::make_shared<const policy::PrincipalPolicies>();
-    identity_ = identity;
-  }
-  Result<iam::Credential> find_credential(const Context&, std::string_view access_key_id, std::string_view,
-                                          WallTime) override {
-    if (access_key_id != kAccessKey) return api::fault(ErrorCode::kUnauthenticated, "InvalidClientTokenId", "unknown");
-    return iam::Credential{secret_, identity_};
-  }
-  Result<std::shared_ptr<const iam::Identity>> assume_for_service(catalog::Transaction&, std::string_view,
-                                                                  std::string_view, const api::Call&) override {
-    return Error{ErrorCode::kInternal, "not asked", {}};
-  }
-  Status authorize(catalog::Transaction&, const api::Call&, const iam::Identity&,
-                   const std::vector<api::AccessRequest>&) override {
-    return ok_status();
-  }
-  Result<bool> principal_exists(catalog::Transaction&, std::string_view) override { return true; }
-  void note_use(std::string_view, std::string_view, std::string_view, WallTime) override {
-    if (use_throws) throw std::bad_alloc();
-  }
-  bool use_throws = false;
-
- private:
-  std::shared_ptr<const Secret> secret_ = std::make_shared<const Secret>(to_bytes(std::string_view(kSecretKey)));
-  std::shared_ptr<const iam::Identity> identity_;
-};
-
-class CountingAudit final : public audit::AuditLog {
+class CountingAudit final : public NoAudit {
  public:
   Status append(catalog::Transaction&, const audit::Record&) override {
     ++appended;
@@ -57,8 +22,6 @@ class CountingAudit final : public audit::AuditLog {
     if (queue_throws) throw std::runtime_error("the queue broke");
     return ok_status();
   }
-  Status flush(const Context&) override { return ok_status(); }
-  Status checkpoint(const Context&, bool) override { return ok_status(); }
   [[nodiscard]] bool is_crowded() const override { return crowded; }
   int appended = 0;
   bool queue_throws = false, crowded = false;

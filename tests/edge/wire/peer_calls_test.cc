@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "edge/wire/front_testing.h"
 #include "edge/wire/peer_signature.h"
 #include "engine/crypto/ed25519.h"
 #include "services/api/fault.h"
@@ -14,15 +15,8 @@ using api::Value;
 constexpr WallTime kNow{1'790'000'000'000'000};
 
 /// Allows what is asked of "open" and remembers who asked.
-class NotingAuthority final : public iam::Authority {
+class NotingAuthority final : public OneKey {
  public:
-  Result<iam::Credential> find_credential(const Context&, std::string_view, std::string_view, WallTime) override {
-    return Error{ErrorCode::kInternal, "not asked", {}};
-  }
-  Result<std::shared_ptr<const iam::Identity>> assume_for_service(catalog::Transaction&, std::string_view,
-                                                                  std::string_view, const api::Call&) override {
-    return Error{ErrorCode::kInternal, "not asked", {}};
-  }
   Status authorize(catalog::Transaction&, const api::Call& call, const iam::Identity& identity,
                    const std::vector<api::AccessRequest>& requests) override {
     caller = call.caller;
@@ -30,18 +24,8 @@ class NotingAuthority final : public iam::Authority {
     if (requests.front().resource == "open") return ok_status();
     return api::fault(ErrorCode::kPermissionDenied, "AccessDenied", "no");
   }
-  Result<bool> principal_exists(catalog::Transaction&, std::string_view) override { return true; }
-  void note_use(std::string_view, std::string_view, std::string_view, WallTime) override {}
   api::Caller caller;
   size_t identity_policies = 0;
-};
-
-class NoAudit final : public audit::AuditLog {
- public:
-  Status append(catalog::Transaction&, const audit::Record&) override { return ok_status(); }
-  Status enqueue(audit::Record) override { return ok_status(); }
-  Status flush(const Context&) override { return ok_status(); }
-  Status checkpoint(const Context&, bool) override { return ok_status(); }
 };
 
 /// A network of one cable: the body arrives whole, or cut.

@@ -98,8 +98,8 @@ TEST_F(S3Test, TheServiceLearnsHowARequestWasSigned) {
 
 TEST_F(S3Test, APresignedUrlWorksUntilItExpiresAndCarriesHeadersInItsQuery) {
   Request get = request("GET", "/b/k?response-content-type=text%2Fhtml&x-amz-checksum-mode=ENABLED");
-  const Secret secret(to_bytes(std::string_view(kS3SecretKey)));
-  get.target = presign(get, {kS3AccessKey, secret, ""}, "us-east-1", "s3", clock_.wall(), std::chrono::seconds(60));
+  const Secret secret(to_bytes(std::string_view(kSecretKey)));
+  get.target = presign(get, {kAccessKey, secret, ""}, "us-east-1", "s3", clock_.wall(), std::chrono::seconds(60));
   ASSERT_EQ(handle(request("GET", get.target)).status, 200);
   EXPECT_EQ(last().call.signature->auth_type, "REST-QUERY-STRING");
   EXPECT_EQ(last().call.signature->content_sha256, "UNSIGNED-PAYLOAD");
@@ -107,7 +107,7 @@ TEST_F(S3Test, APresignedUrlWorksUntilItExpiresAndCarriesHeadersInItsQuery) {
   EXPECT_EQ(last().input.text("ChecksumMode"), "ENABLED");
 
   Request put = request("PUT", "/b/k", "presigned");
-  put.target = presign(put, {kS3AccessKey, secret, ""}, "us-east-1", "s3", clock_.wall(), std::chrono::seconds(60));
+  put.target = presign(put, {kAccessKey, secret, ""}, "us-east-1", "s3", clock_.wall(), std::chrono::seconds(60));
   ASSERT_EQ(handle(request("PUT", put.target, "presigned")).status, 200);
   EXPECT_EQ(last().body, "presigned");
 
@@ -129,7 +129,7 @@ TEST_F(S3Test, AWrongSignatureIsExplainedToWhoeverMadeIt) {
   get.target = "/b/other";
   const Response response = handle(std::move(get));
   EXPECT_EQ(code(response), "403 SignatureDoesNotMatch");
-  EXPECT_EQ(element(response, "AWSAccessKeyId"), kS3AccessKey);
+  EXPECT_EQ(element(response, "AWSAccessKeyId"), kAccessKey);
   EXPECT_TRUE(element(response, "CanonicalRequest").starts_with("GET\n/b/other\n\nhost:127.0.0.1:9420\n"));
   EXPECT_TRUE(element(response, "StringToSign").starts_with("AWS4-HMAC-SHA256\n20231114T221320Z\n"));
   EXPECT_EQ(element(response, "SignatureProvided").size(), 64U);

@@ -36,16 +36,15 @@ class S3PostTest : public S3Test {
   /// Fields with policy and signature as SDKs make them.
   Fields signed_fields(Fields fields, std::string conditions, const std::string& expiration = "2030-01-01T00:00:00Z") {
     const std::string date = "20231114";
-    fields.insert(fields.end(),
-                  {{"x-amz-algorithm", "AWS4-HMAC-SHA256"},
-                   {"x-amz-credential", std::string(kS3AccessKey) + "/20231114/us-east-1/s3/aws4_request"},
-                   {"x-amz-date", "20231114T221320Z"}});
+    fields.insert(fields.end(), {{"x-amz-algorithm", "AWS4-HMAC-SHA256"},
+                                 {"x-amz-credential", std::string(kAccessKey) + "/20231114/us-east-1/s3/aws4_request"},
+                                 {"x-amz-date", "20231114T221320Z"}});
     for (size_t i = fields.size() - 3; i < fields.size(); ++i)
       conditions +=
           (conditions.empty() ? "" : ",") + std::string("{\"") + fields[i].first + "\":\"" + fields[i].second + "\"}";
     const std::string policy =
         base64_encode(as_bytes("{\"expiration\":\"" + expiration + "\",\"conditions\":[" + conditions + "]}"));
-    const SigningKey key = derive_signing_key(as_bytes(std::string_view(kS3SecretKey)),
+    const SigningKey key = derive_signing_key(as_bytes(std::string_view(kSecretKey)),
                                               {.date = date, .region = "us-east-1", .service = "s3"});
     fields.emplace_back("policy", policy);
     fields.emplace_back("x-amz-signature", to_hex(key->of(as_bytes(policy))));
@@ -174,12 +173,11 @@ TEST_F(S3PostTest, AFormWithAnotherSignatureIsRefused) {
 TEST_F(S3PostTest, AFormWithTheOlderSignatureOfItsPolicyIsTaken) {
   const std::string policy =
       base64_encode(as_bytes(R"({"expiration":"2030-01-01T00:00:00Z","conditions":[{"bucket":"b"},{"key":"k"}]})"));
-  Fields fields = {
-      {"key", "k"},
-      {"AWSAccessKeyId", kS3AccessKey},
-      {"policy", policy},
-      {"signature", base64_encode(crypto::hmac_of(crypto::Hash::kSha1, as_bytes(std::string_view(kS3SecretKey)),
-                                                  as_bytes(policy)))}};
+  Fields fields = {{"key", "k"},
+                   {"AWSAccessKeyId", kAccessKey},
+                   {"policy", policy},
+                   {"signature", base64_encode(crypto::hmac_of(
+                                     crypto::Hash::kSha1, as_bytes(std::string_view(kSecretKey)), as_bytes(policy)))}};
   EXPECT_EQ(handle(post(form_of(fields, "x"))).status, 204);
   EXPECT_EQ(last().call.signature->auth_type, "POST");
   EXPECT_EQ(last().call.signature->version, "AWS");

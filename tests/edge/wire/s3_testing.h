@@ -8,69 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "edge/wire/front.h"
+#include "edge/wire/front_testing.h"
 #include "edge/wire/sigv4_testing.h"
 #include "services/api/fault.h"
 
 namespace coffer::wire {
-
-inline constexpr char kS3AccessKey[] = "AKIAIOSFODNN7EXAMPLE";
-inline constexpr char kS3SecretKey[] = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
-
-class S3OneKey final : public iam::Authority {
- public:
-  S3OneKey() {
-    auto identity = std::make_shared<iam::Identity>();
-    identity->caller.kind = api::Caller::Kind::kUser;
-    identity->caller.account = "111111111111";
-    identity->policies = std::make_shared<const policy::PrincipalPolicies>();
-    identity_ = identity;
-  }
-  Result<iam::Credential> find_credential(const Context&, std::string_view access_key_id, std::string_view,
-                                          WallTime) override {
-    if (access_key_id != kS3AccessKey)
-      return api::fault(ErrorCode::kUnauthenticated, "InvalidClientTokenId", "unknown");
-    return iam::Credential{secret_, identity_};
-  }
-  Result<std::shared_ptr<const iam::Identity>> assume_for_service(catalog::Transaction&, std::string_view,
-                                                                  std::string_view, const api::Call&) override {
-    return Error{ErrorCode::kInternal, "not asked", {}};
-  }
-  Status authorize(catalog::Transaction&, const api::Call&, const iam::Identity&,
-                   const std::vector<api::AccessRequest>&) override {
-    return ok_status();
-  }
-  Result<bool> principal_exists(catalog::Transaction&, std::string_view) override { return true; }
-  void note_use(std::string_view, std::string_view, std::string_view, WallTime) override {}
-
- private:
-  std::shared_ptr<const Secret> secret_ = std::make_shared<const Secret>(to_bytes(std::string_view(kS3SecretKey)));
-  std::shared_ptr<const iam::Identity> identity_;
-};
-
-class S3NoAudit final : public audit::AuditLog {
- public:
-  Status append(catalog::Transaction&, const audit::Record&) override { return ok_status(); }
-  Status enqueue(audit::Record) override { return ok_status(); }
-  Status flush(const Context&) override { return ok_status(); }
-  Status checkpoint(const Context&, bool) override { return ok_status(); }
-};
-
-/// Gives its text in pieces of one size, as a connection does.
-class PieceSource final : public BodySource {
- public:
-  PieceSource(std::string text, size_t piece) : text_(std::move(text)), piece_(piece) {}
-  Result<size_t> read(const Context&, MutableByteView out) override {
-    const size_t size = std::min({out.size(), piece_, text_.size() - at_});
-    std::memcpy(out.data(), text_.data() + at_, size);
-    at_ += size;
-    return size;
-  }
-
- private:
-  std::string text_;
-  size_t piece_, at_ = 0;
-};
 
 class S3Test : public testing::Test {
  protected:
@@ -143,9 +85,9 @@ class S3Test : public testing::Test {
   }
   /// Signs with `payload_hash`, or with the body's own.
   void sign(Request& made, std::string payload_hash = {}, std::string_view region = "us-east-1") const {
-    const Secret secret(to_bytes(std::string_view(kS3SecretKey)));
+    const Secret secret(to_bytes(std::string_view(kSecretKey)));
     if (payload_hash.empty()) payload_hash = sha256_hex(made.body);
-    sign_request(made, {kS3AccessKey, secret, ""}, region, "s3", clock_.wall(), payload_hash);
+    sign_request(made, {kAccessKey, secret, ""}, region, "s3", clock_.wall(), payload_hash);
   }
   Response handle(Request made) { return front_->handle(Context(), made); }
   Response ask(Request made) {
@@ -168,8 +110,8 @@ class S3Test : public testing::Test {
     return seen_.empty() ? kNothing : seen_.back();
   }
 
-  S3OneKey authority_;
-  S3NoAudit audit_;
+  OneKey authority_;
+  NoAudit audit_;
   ManualClock clock_{WallTime{1'700'000'000'000'000}};
   SystemEntropy entropy_;
   std::unique_ptr<catalog::Database> database_;

@@ -32,7 +32,7 @@ TEST_P(GuideExamplesOfV2, AreVerified) {
   ASSERT_TRUE(claim);
   EXPECT_EQ(claim->access_key_id, "AKIAIOSFODNN7EXAMPLE");
   EXPECT_EQ(claim->signature, signature);
-  const ByteView secret = as_bytes(std::string_view(kS3SecretKey));
+  const ByteView secret = as_bytes(std::string_view(kSecretKey));
   EXPECT_EQ(v2_signature(secret, must(v2_string_to_sign(request, *claim, path))), signature);
   EXPECT_TRUE(succeeds(verify_v2_signature(request, *claim, secret, path, at(time))));
   EXPECT_EQ(verify_v2_signature(request, *claim, as_bytes(std::string_view("other")), path, at(time)).error().name,
@@ -138,11 +138,11 @@ class S3V2Test : public S3Test {
  protected:
   /// The parameters of a signature over `text`.
   static std::string signed_query(const std::string& text, int64_t until) {
-    return "AWSAccessKeyId=" + std::string(kS3AccessKey) + "&Expires=" + std::to_string(until) +
-           "&Signature=" + percent(v2_signature(as_bytes(std::string_view(kS3SecretKey)), text));
+    return "AWSAccessKeyId=" + std::string(kAccessKey) + "&Expires=" + std::to_string(until) +
+           "&Signature=" + percent(v2_signature(as_bytes(std::string_view(kSecretKey)), text));
   }
   static std::string signed_header(const std::string& text) {
-    return "AWS " + std::string(kS3AccessKey) + ":" + v2_signature(as_bytes(std::string_view(kS3SecretKey)), text);
+    return "AWS " + std::string(kAccessKey) + ":" + v2_signature(as_bytes(std::string_view(kSecretKey)), text);
   }
   static constexpr int64_t kUntil = 1'700'000'060;
   static constexpr char kNow[] = "Tue, 14 Nov 2023 22:13:20 GMT";
@@ -235,7 +235,7 @@ TEST_F(S3V2Test, WhatWasSignedForOneRequestIsGoodForNoOther) {
 TEST_F(S3V2Test, AWrongSignatureIsExplainedAndAnUnknownKeyNamed) {
   const Response wrong = handle(request("GET", std::string(kByBotocore).replace(3, 1, "z")));
   EXPECT_EQ(code(wrong), "403 SignatureDoesNotMatch");
-  EXPECT_EQ(element(wrong, "AWSAccessKeyId"), kS3AccessKey);
+  EXPECT_EQ(element(wrong, "AWSAccessKeyId"), kAccessKey);
   EXPECT_EQ(element(wrong, "SignatureProvided"), "mq/6LU2VSRBaFIJTOfcy1zxCl6I=");
   EXPECT_TRUE(element(wrong, "StringToSign")
                   .starts_with("GET\n\n\n1700000060\nx-amz-security-token:a/session+token==\n/b/z%20b%2Bc?response-"));
@@ -263,12 +263,12 @@ TEST_F(S3V2Test, AUrlCutAnywhereIsNotTheSignersAnyMore) {
 
 TEST_F(S3V2Test, AFormIsGoodForWhatItsPolicySays) {
   using Fields = std::vector<std::pair<std::string, std::string>>;
-  const auto fields_of = [](std::string conditions, std::string_view secret = kS3SecretKey) {
+  const auto fields_of = [](std::string conditions, std::string_view secret = kSecretKey) {
     conditions = R"({"expiration":"2030-01-01T00:00:00Z","conditions":[{"bucket":"b"},["starts-with","$key","up/"])" +
                  conditions + "]}";
     const std::string policy = base64_encode(as_bytes(conditions));
     return Fields{{"key", "up/k"},
-                  {"AWSAccessKeyId", kS3AccessKey},
+                  {"AWSAccessKeyId", kAccessKey},
                   {"x-amz-security-token", "token"},
                   {"policy", policy},
                   {"signature", v2_signature(as_bytes(secret), policy)}};
@@ -289,7 +289,7 @@ TEST_F(S3V2Test, AFormIsGoodForWhatItsPolicySays) {
   EXPECT_EQ(last().body, "the file");
   EXPECT_EQ(last().call.signature->auth_type, "POST");
   EXPECT_EQ(last().call.signature->version, "AWS");
-  EXPECT_EQ(last().call.caller.access_key_id, kS3AccessKey);
+  EXPECT_EQ(last().call.caller.access_key_id, kAccessKey);
   EXPECT_EQ(last().call.region, "us-east-1");
   seen_.clear();
   EXPECT_EQ(code(post(fields_of(""))), "403 AccessDenied");
