@@ -65,6 +65,49 @@ Result<api::Value> value_of(const std::string& document) {
   return api::from_json(document);
 }
 
+/// The columns of a version from `latest` to `encryption`, in the order of kVersionColumns: all that may change.
+class ChangingColumns {
+ public:
+  explicit ChangingColumns(const Version& v)
+      : tags_(document_of(api::text_map(v.tags))),
+        metadata_(document_of(v.metadata)),
+        encryption_(v.marker ? Bytes() : encode_encryption(v.encryption)),
+        values_{v.latest,
+                v.marker,
+                v.size_bytes,
+                v.etag,
+                v.modified,
+                v.storage_class,
+                v.owner,
+                v.checksum_kind,
+                v.checksum_composite,
+                v.restore,
+                v.checksum,
+                v.lock_mode,
+                v.retain_until,
+                v.legal_hold,
+                v.replication,
+                v.noncurrent_since,
+                v.root_identity,
+                tags_,
+                metadata_,
+                encryption_} {}
+  ChangingColumns(const ChangingColumns&) = delete;
+  ChangingColumns& operator=(const ChangingColumns&) = delete;
+
+  /// `before`, the columns, `after`: as one statement takes them.
+  [[nodiscard]] std::vector<Parameter> between(std::vector<Parameter> before, std::vector<Parameter> after = {}) const {
+    before.insert(before.end(), values_.begin(), values_.end());
+    before.insert(before.end(), after.begin(), after.end());
+    return before;
+  }
+
+ private:
+  const std::string tags_, metadata_;
+  const Bytes encryption_;
+  const std::vector<Parameter> values_;
+};
+
 Bucket bucket_of(const Row& row) {
   Bucket b;
   b.id = row.integer(0);
@@ -363,61 +406,21 @@ Status insert_version(Transaction& t, Version& v) {
   static const std::string kSql = "INSERT INTO s3_versions (" + std::string(kVersionColumns) +
                                   ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, "
                                   "$17, $18, $19, $20, $21, $22, $23, $24) RETURNING sequence";
-  COFFER_TRY(auto row, or_conflict(t.first(kSql, {v.bucket_id,
-                                                  v.key,
-                                                  v.version_id,
-                                                  v.latest,
-                                                  v.marker,
-                                                  v.size_bytes,
-                                                  v.etag,
-                                                  v.modified,
-                                                  v.storage_class,
-                                                  v.owner,
-                                                  v.checksum_kind,
-                                                  v.checksum_composite,
-                                                  v.restore,
-                                                  v.checksum,
-                                                  v.lock_mode,
-                                                  v.retain_until,
-                                                  v.legal_hold,
-                                                  v.replication,
-                                                  v.noncurrent_since,
-                                                  v.root_identity,
-                                                  document_of(api::text_map(v.tags)),
-                                                  document_of(v.metadata),
-                                                  v.marker ? Bytes() : encode_encryption(v.encryption),
-                                                  v.layout.empty() ? Bytes() : encode_layout(v.layout)})));
-  v.sequence = row->integer(0);
+  const ChangingColumns columns(v);
+  const Bytes layout = v.layout.empty() ? Bytes() : encode_layout(v.layout);
+  COFFER_TRY(const auto rows, or_conflict(t.run(kSql, columns.between({v.bucket_id, v.key, v.version_id}, {layout}))));
+  v.sequence = rows.at(0).integer(0);
   for (const Piece& piece : v.layout) COFFER_CHECK_OK(refer(t, piece, holder_of(v)));
   return ok_status();
 }
 Status update_version(Transaction& t, const Version& v) {
+  const ChangingColumns columns(v);
   return done(
       t.run("UPDATE s3_versions SET latest = $2, marker = $3, size = $4, etag = $5, modified = $6, storage_class = $7, "
             "owner = $8, checksum_kind = $9, checksum_composite = $10, restore = $11, checksum = $12, lock_mode = $13, "
             "retain_until = $14, legal_hold = $15, replication = $16, noncurrent_since = $17, root_identity = $18, "
             "tags = $19, metadata = $20, encryption = $21 WHERE sequence = $1",
-            {v.sequence,
-             v.latest,
-             v.marker,
-             v.size_bytes,
-             v.etag,
-             v.modified,
-             v.storage_class,
-             v.owner,
-             v.checksum_kind,
-             v.checksum_composite,
-             v.restore,
-             v.checksum,
-             v.lock_mode,
-             v.retain_until,
-             v.legal_hold,
-             v.replication,
-             v.noncurrent_since,
-             v.root_identity,
-             document_of(api::text_map(v.tags)),
-             document_of(v.metadata),
-             v.marker ? Bytes() : encode_encryption(v.encryption)}));
+            columns.between({v.sequence})));
 }
 Status set_latest(Transaction& t, const Version& v, bool latest, std::optional<WallTime> noncurrent_since) {
   return done(t.run("UPDATE s3_versions SET latest = $2, noncurrent_since = $3 WHERE sequence = $1",
