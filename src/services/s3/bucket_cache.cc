@@ -6,7 +6,9 @@
 #include <unordered_map>
 
 #include "services/policy/document.h"
+#include "services/s3/lifecycle_rules.h"
 #include "services/s3/operations.h"
+#include "services/s3/replication_rules.h"
 
 namespace coffer::s3 {
 namespace {
@@ -82,6 +84,10 @@ class GenerationCache final : public BucketCache {
     if (const api::Value* text = view->setting("policy"); text && text->get_if<std::string>()) {
       COFFER_TRY(view->policy, policy::Document::parse(*text->get_if<std::string>(), policy::Kind::kResource));
     }
+    if (const api::Value* document = view->setting("lifecycle"))
+      view->lifecycle = std::make_shared<const Result<LifecycleConfiguration>>(parse_lifecycle(*document));
+    if (const api::Value* document = view->setting("replication"))
+      view->replication = std::make_shared<const ReplicationConfiguration>(parse_replication(*document));
     return std::shared_ptr<const BucketView>(std::move(view));
   }
 

@@ -220,7 +220,7 @@ Status notify(const Happening& h, const Value& configuration) {
 
 /// Deletions of a version and what lifecycle does are not replicated.
 Status replicate(const Happening& h) {
-  if (!h.bucket.setting("replication")) return ok_status();
+  if (!h.bucket.replication) return ok_status();
   rows::Version version = h.version;
   switch (h.change) {
     case Change::kCreated:

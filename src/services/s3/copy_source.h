@@ -21,16 +21,4 @@ struct OpenedSource {
 /// CopySourceRange names ("InvalidArgument", "InvalidRange"). For prepare(): it has a view of its own.
 Result<OpenedSource> open_copy_source(const Request& r, ByteRange* range);
 
-/// A source as a request's body, which receive_body() takes.
-class CopiedBody final : public api::RequestBody {
- public:
-  CopiedBody(std::unique_ptr<ByteSource> bytes, uint64_t size) : bytes_(std::move(bytes)), size_bytes_(size) {}
-  Result<size_t> read(const Context& context, MutableByteView out) override { return bytes_->read(context, out); }
-  [[nodiscard]] std::optional<uint64_t> size() const override { return size_bytes_; }
-
- private:
-  std::unique_ptr<ByteSource> bytes_;
-  uint64_t size_bytes_;
-};
-
 }  // namespace coffer::s3

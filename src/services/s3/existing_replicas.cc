@@ -2,9 +2,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "services/s3/replication_queue.h"
-#include "services/s3/replication_rules.h"
-#include "services/s3/service.h"
+#include "services/s3/replication.h"
 
 namespace coffer::s3 {
 namespace {
@@ -63,7 +61,8 @@ class Batch {
       for (auto id = key.ids.rbegin(); id != key.ids.rend(); ++id) {
         COFFER_TRY(auto version, rows::find_version(t, bucket_.id, key.key, *id));
         if (!version || !is_wanted(*version)) continue;
-        COFFER_TRY(const bool took, queue_version(t, *version));
+        COFFER_TRY(const bool took, queue_by_rules(t, bucket_, *version, rules_for(configuration_, *version),
+                                                   ReplicaWork::kVersion, now_));
         count += took;
       }
       return ok_status();
@@ -75,25 +74,6 @@ class Batch {
   [[nodiscard]] bool is_wanted(const rows::Version& version) const {
     const std::string_view status = version.replication.empty() ? "NONE" : std::string_view(version.replication);
     return std::find(statuses_.begin(), statuses_.end(), status) != statuses_.end();
-  }
-
-  Result<bool> queue_version(catalog::Transaction& t, rows::Version& version) {
-    const auto rules = rules_for(configuration_, version);
-    for (const ReplicationRule* rule : rules) {
-      QueuedReplica entry;
-      entry.bucket_id = bucket_.id;
-      entry.bucket = bucket_.name;
-      entry.key = version.key;
-      entry.version_id = version.version_id;
-      entry.rule_id = rule->id;
-      entry.destination = rule->bucket;
-      entry.created = entry.due = now_;
-      COFFER_CHECK_OK(queue_replica(t, entry));
-    }
-    if (rules.empty() || version.marker) return !rules.empty();
-    version.replication = "PENDING";
-    COFFER_CHECK_OK(rows::update_version(t, version));
-    return true;
   }
 
   catalog::Database& database_;

@@ -6,11 +6,9 @@
 
 namespace coffer::s3 {
 std::string expiration_of(const BucketView& bucket, const rows::Version& version) {
-  const api::Value* document = bucket.setting("lifecycle");
-  if (!document || version.marker || !version.latest) return {};
-  const Result<LifecycleConfiguration> configuration = parse_lifecycle(*document);
-  if (!configuration.ok()) return {};  // it was checked when it was stored
-  const auto expiry = expiry_of(*configuration, version.key, version.tags, version.size_bytes, version.modified);
+  if (version.marker || !version.latest) return {};
+  if (!bucket.lifecycle || !bucket.lifecycle->ok()) return {};  // it was checked when it was stored
+  const auto expiry = expiry_of(**bucket.lifecycle, version.key, version.tags, version.size_bytes, version.modified);
   if (!expiry) return {};
   return "expiry-date=\"" + sigv4::format_http_date(expiry->at) + "\", rule-id=\"" +
          sigv4::percent_encode(expiry->rule_id) + "\"";

@@ -145,20 +145,20 @@ class BucketWalker final : public Lifecycle {
     {
       COFFER_TRY(auto t, setting_.database.begin(context, catalog::Database::Mode::kRead));
       COFFER_TRY(bucket, setting_.buckets.find(*t, name));
-      if (!bucket || !bucket->setting("lifecycle")) return false;
+      if (!bucket || !bucket->lifecycle) return false;
       COFFER_TRY(progress, load_progress(*t, bucket->bucket.id));
     }
-    const api::Value& document = *bucket->setting("lifecycle");
-    const std::string digest = to_hex(crypto::sha256(as_bytes(api::to_json(document))));
+    if (!bucket->lifecycle->ok()) return bucket->lifecycle->error();
+    const LifecycleConfiguration& configuration = **bucket->lifecycle;
+    const std::string digest = to_hex(crypto::sha256(as_bytes(api::to_json(*bucket->setting("lifecycle")))));
     const WallTime midnight = midnight_before(now);
     if (!progress.running && progress.done_until >= midnight && progress.configuration == digest) return false;
     if (!progress.running || progress.configuration != digest) {
       progress.running = true;
       progress.configuration = digest;
       progress.position.clear();
-      COFFER_CHECK_OK(abort_uploads(context, *bucket, now));
+      COFFER_CHECK_OK(abort_uploads(context, *bucket, configuration, now));
     }
-    COFFER_TRY(const LifecycleConfiguration configuration, parse_lifecycle(document));
     COFFER_TRY(const bool more, walk_pages(context, *bucket, configuration, progress, now));
     if (!more) {
       progress.running = false;
@@ -259,8 +259,8 @@ class BucketWalker final : public Lifecycle {
     return ok_status();
   }
 
-  Status abort_uploads(const Context& context, const BucketView& bucket, WallTime now) {
-    COFFER_TRY(const LifecycleConfiguration configuration, parse_lifecycle(*bucket.setting("lifecycle")));
+  Status abort_uploads(const Context& context, const BucketView& bucket, const LifecycleConfiguration& configuration,
+                       WallTime now) {
     std::string key, id;
     while (true) {
       std::vector<rows::Upload> page;

@@ -37,6 +37,18 @@ std::string opaque_etag(Entropy& entropy);
 /// Of how many bytes an object or a part may be made at once.
 inline constexpr uint64_t kUploadSizeMax = uint64_t{5} << 30;
 
+/// Bytes of an object as a request's body: what is copied, and what is replicated.
+class CopiedBody final : public api::RequestBody {
+ public:
+  CopiedBody(std::unique_ptr<ByteSource> bytes, uint64_t size) : bytes_(std::move(bytes)), size_bytes_(size) {}
+  Result<size_t> read(const Context& context, MutableByteView out) override { return bytes_->read(context, out); }
+  [[nodiscard]] std::optional<uint64_t> size() const override { return size_bytes_; }
+
+ private:
+  std::unique_ptr<ByteSource> bytes_;
+  uint64_t size_bytes_;
+};
+
 // ---- versions.cc
 
 /// An error of a condition that does not hold, as `condition` ("If-Match").

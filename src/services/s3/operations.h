@@ -6,11 +6,17 @@
 
 namespace coffer::s3 {
 
-/// A bucket with its settings, as of one generation of the catalog.
+struct LifecycleConfiguration;
+struct ReplicationConfiguration;
+
+/// A bucket with its settings, as of one generation of the catalog. What every request on an object asks for is parsed;
+/// null: there is none.
 struct BucketView {
   rows::Bucket bucket;
   rows::Settings settings;
-  std::shared_ptr<const policy::Document> policy;  // parsed; null: none
+  std::shared_ptr<const policy::Document> policy;
+  std::shared_ptr<const Result<LifecycleConfiguration>> lifecycle;
+  std::shared_ptr<const ReplicationConfiguration> replication;
   [[nodiscard]] const api::Value* setting(std::string_view kind) const {
     const auto found = settings.find(kind);
     return found == settings.end() ? nullptr : &found->second;

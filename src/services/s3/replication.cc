@@ -2,10 +2,9 @@
 
 #include <algorithm>
 
-#include "base/base64.h"
 #include "base/tasks.h"
 #include "services/catalog/leases.h"
-#include "services/s3/replication_rules.h"
+#include "services/s3/object_operations.h"
 
 namespace coffer::s3 {
 namespace {
@@ -52,18 +51,6 @@ Outcome after_destination(const Error& error) {
   if (is_passing(error)) return {Outcome::Kind::kLater, error.message};
   return {Outcome::Kind::kFailed, reason_of_destination(error)};
 }
-
-/// An opened object as the body of a call.
-class SourceBody final : public api::RequestBody {
- public:
-  SourceBody(std::unique_ptr<ByteSource> source, uint64_t size) : source_(std::move(source)), size_bytes_(size) {}
-  Result<size_t> read(const Context& context, MutableByteView out) override { return source_->read(context, out); }
-  [[nodiscard]] std::optional<uint64_t> size() const override { return size_bytes_; }
-
- private:
-  std::unique_ptr<ByteSource> source_;
-  uint64_t size_bytes_;
-};
 
 /// The input of kReplicateObject and kReplicateMetadata; read again by replica_operations.cc.
 api::Value replica_input(const rows::Version& version, const ReplicationRule& rule) {
@@ -178,9 +165,8 @@ class QueueReplicator final : public Replicator {
   Status tell_failure(const Context& context, catalog::Transaction& t, const QueuedReplica& entry,
                       const rows::Version& version, const std::string& reason, WallTime now) {
     COFFER_TRY(auto bucket, setting_.buckets.find(t, entry.bucket));
-    const api::Value* document = bucket ? bucket->setting("replication") : nullptr;
-    if (!document) return ok_status();
-    const ReplicationConfiguration configuration = parse_replication(*document);
+    if (!bucket || !bucket->replication) return ok_status();
+    const ReplicationConfiguration& configuration = *bucket->replication;
     const bool wanted =
         std::any_of(configuration.rules.begin(), configuration.rules.end(),
                     [&](const ReplicationRule& rule) { return rule.id == entry.rule_id && rule.metrics; });
@@ -204,9 +190,8 @@ class QueueReplicator final : public Replicator {
     if (!bucket || bucket->bucket.id != entry.bucket_id) return Outcome{Outcome::Kind::kDropped, "SrcBucketNotFound"};
     COFFER_TRY(auto version, rows::find_version(*t, entry.bucket_id, entry.key, entry.version_id));
     if (!version) return Outcome{Outcome::Kind::kDropped, "SrcVersionNotFound"};
-    const api::Value* document = bucket->setting("replication");
-    if (!document) return failed("SrcBucketReplicationConfigMissing");
-    const ReplicationConfiguration configuration = parse_replication(*document);
+    if (!bucket->replication) return failed("SrcBucketReplicationConfigMissing");
+    const ReplicationConfiguration& configuration = *bucket->replication;
     const auto rule =
         std::find_if(configuration.rules.begin(), configuration.rules.end(), [&](const ReplicationRule& one) {
           return one.enabled && one.id == entry.rule_id && one.bucket == entry.destination;
@@ -245,7 +230,7 @@ class QueueReplicator final : public Replicator {
       if (allowed.code() != ErrorCode::kPermissionDenied) return std::move(allowed).error();
       return failed("SrcGetObjectNotPermitted");
     }
-    std::unique_ptr<SourceBody> body;
+    std::unique_ptr<CopiedBody> body;
     if (entry.work == ReplicaWork::kVersion && !version->marker) {
       Result<Secret> root = setting_.encryptor.open_root(operation, version->encryption,
                                                          {entry.bucket, entry.key, version->root_identity}, nullptr);
@@ -256,7 +241,7 @@ class QueueReplicator final : public Replicator {
       const auto size = static_cast<uint64_t>(version->size_bytes);
       COFFER_TRY(auto source, setting_.data.open(context, std::move(*root), version->layout, 0, size,
                                                  [&](const PieceId& id) { return rows::find_inline(*t, id); }));
-      body = std::make_unique<SourceBody>(std::move(source), size);
+      body = std::make_unique<CopiedBody>(std::move(source), size);
     }
     t.reset();  // the transfer may take long
     Result<api::Value> sent = destinations.call(call, **identity, rule->account, input, body.get());
@@ -274,29 +259,35 @@ class QueueReplicator final : public Replicator {
 
 }  // namespace
 
-Status queue_replication(const Request& r, const BucketView& bucket, rows::Version& version, ReplicaWork work) {
-  const api::Value* document = bucket.setting("replication");
-  if (!document) return ok_status();
-  const ReplicationConfiguration configuration = parse_replication(*document);
-  // Later changes of a version that never went anywhere do not go either.
-  if (work == ReplicaWork::kMetadata && version.replication.empty()) return ok_status();
-  const std::vector<const ReplicationRule*> rules =
-      work == ReplicaWork::kVersion ? rules_for(configuration, version) : rules_for_changes(configuration, version);
+Result<bool> queue_by_rules(catalog::Transaction& t, const rows::Bucket& bucket, rows::Version& version,
+                            const std::vector<const ReplicationRule*>& rules, ReplicaWork work, WallTime now) {
   for (const ReplicationRule* rule : rules) {
     QueuedReplica entry;
-    entry.bucket_id = bucket.bucket.id;
-    entry.bucket = bucket.bucket.name;
+    entry.bucket_id = bucket.id;
+    entry.bucket = bucket.name;
     entry.key = version.key;
     entry.version_id = version.version_id;
     entry.work = work;
     entry.rule_id = rule->id;
     entry.destination = rule->bucket;
-    entry.created = entry.due = r.now();
-    COFFER_CHECK_OK(queue_replica(r.t(), entry));
+    entry.created = entry.due = now;
+    COFFER_CHECK_OK(queue_replica(t, entry));
   }
-  if (rules.empty() || version.marker || version.replication == "REPLICA") return ok_status();
+  if (rules.empty()) return false;
+  if (version.marker || version.replication == "REPLICA") return true;
   version.replication = "PENDING";
-  return rows::update_version(r.t(), version);
+  COFFER_CHECK_OK(rows::update_version(t, version));
+  return true;
+}
+
+Status queue_replication(const Request& r, const BucketView& bucket, rows::Version& version, ReplicaWork work) {
+  if (!bucket.replication) return ok_status();
+  // Later changes of a version that never went anywhere do not go either.
+  if (work == ReplicaWork::kMetadata && version.replication.empty()) return ok_status();
+  const auto rules = work == ReplicaWork::kVersion ? rules_for(*bucket.replication, version)
+                                                   : rules_for_changes(*bucket.replication, version);
+  COFFER_CHECK_OK(queue_by_rules(r.t(), bucket.bucket, version, rules, work, r.now()));
+  return ok_status();
 }
 
 std::unique_ptr<Replicator> make_replicator(const Setting& setting) {

@@ -6,11 +6,16 @@
 
 #include "services/s3/operations.h"
 #include "services/s3/replication_queue.h"
+#include "services/s3/replication_rules.h"
 
 namespace coffer::s3 {
 
 /// In the transaction of a change: queues what the bucket's rules want, and sets version.replication (also in its row).
 Status queue_replication(const Request& r, const BucketView& bucket, rows::Version& version, ReplicaWork work);
+
+/// The same for rules that have been picked. False: there are none.
+Result<bool> queue_by_rules(catalog::Transaction& t, const rows::Bucket& bucket, rows::Version& version,
+                            const std::vector<const ReplicationRule*>& rules, ReplicaWork work, WallTime now);
 
 /// The operations that a destination bucket is asked for.
 inline constexpr std::string_view kReplicateObject = "ReplicateObject", kReplicateMetadata = "ReplicateMetadata";
