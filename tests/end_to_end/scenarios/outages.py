@@ -1,5 +1,8 @@
 """The source goes away, the vault's disk is full: the job fails with what, why and what next; the vault stays good."""
+import contextlib
 import os
+import pathlib
+import signal
 import subprocess
 import threading
 import time
@@ -57,6 +60,21 @@ def copying(coffer):
     return lambda: count() > before
 
 
+@contextlib.contextmanager
+def held(world):
+    """The backup stands still: a small cluster is copied in less time than a server takes to restart."""
+    backups = []
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (folder / "cmdline").read_bytes().startswith(f"{world.program}\0backup\0".encode()):
+                backups.append(int(folder.name))
+    for pid in backups:
+        os.kill(pid, signal.SIGSTOP)
+    yield
+    for pid in backups:
+        os.kill(pid, signal.SIGCONT)
+
+
 def outages(world, major):
     cluster, coffer = make(world, major)
     cut = lambda: cluster.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_replication")  # noqa: E731
@@ -67,7 +85,12 @@ def outages(world, major):
         cluster.start()
 
     interrupted(world, cluster, coffer, "stream", restart, "server restarted under a stream", streaming(cluster))
-    interrupted(world, cluster, coffer, "local", restart, "server restarted under the local reader", copying(coffer))
+
+    def restart_under_it():
+        with held(world):
+            restart()
+
+    interrupted(world, cluster, coffer, "local", restart_under_it, "server restarted under the local reader", copying(coffer))
     for source in ("stream", "local"):
         taken = coffer.backup(cluster, source)
         check(f"the next backup by {source} works", taken["id"] in [p["id"] for p in coffer.points()])
