@@ -97,7 +97,7 @@ class Transaction {
 /// released.
 struct Migration {
   /// Unique over all services: catalog 1-99, iam 100-199, kms 200-299, audit 300-399, organizations 400-499,
-  /// s3 500-599.
+  /// s3 500-599, work 600-619, events 700-799, logs 800-849, lambda 850-899, rds 900-949, backup 1000-1099.
   int number = 0;
   std::string_view name;  // "iam: users and roles"
   std::string_view sql;   // statements separated by ';' at the end of a line
