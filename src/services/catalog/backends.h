@@ -49,6 +49,9 @@ Error misuse(std::string message);
 /// kInvalidArgument for text that one of the backends would refuse (not UTF-8, or with a NUL in it), so that both do.
 Status check_texts(std::span<const Parameter> parameters);
 
+/// `sql` with {skip_locked} as `spelling`.
+std::string with_row_locks(std::string_view sql, std::string_view spelling);
+
 /// How a backend spells what the common subset lacks.
 struct Dialect {
   std::string_view blob;      // {blob}

@@ -46,6 +46,13 @@ CREATE TABLE catalog_leases (
 
 }  // namespace
 
+std::string with_row_locks(std::string_view sql, std::string_view spelling) {
+  constexpr std::string_view kMark = "{skip_locked}";
+  std::string text(sql);
+  if (const size_t at = text.find(kMark); at != std::string::npos) text.replace(at, kMark.size(), spelling);
+  return text;
+}
+
 int64_t Row::integer(size_t i) const { return column_or_empty<int64_t>(columns_[i]); }
 const std::string& Row::text(size_t i) const { return column_or_empty<std::string>(columns_[i]); }
 const Bytes& Row::blob(size_t i) const { return column_or_empty<Bytes>(columns_[i]); }

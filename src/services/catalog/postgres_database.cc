@@ -340,8 +340,8 @@ Result<const std::string*> Session::prepared(const Context& context, std::string
     COFFER_CHECK_OK(command(context, "DEALLOCATE ALL"));
   }
   std::string name = "c" + std::to_string(++statement_count_);
-  if (!PQsendPrepare(connection_.get(), name.c_str(), std::string(sql).c_str(), bound.count(), bound.types()))
-    return lost();
+  const std::string text = with_row_locks(sql, "FOR UPDATE SKIP LOCKED");
+  if (!PQsendPrepare(connection_.get(), name.c_str(), text.c_str(), bound.count(), bound.types())) return lost();
   COFFER_CHECK_OK(answer(context));
   return &statements_.emplace(key_, std::move(name)).first->second;
 }

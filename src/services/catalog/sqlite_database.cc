@@ -204,7 +204,7 @@ Result<Connection::Statement*> Connection::statement(std::string_view sql) {
   if (auto found = statements_.find(sql); found != statements_.end()) return &found->second;
   if (statements_.size() >= kStatementsMax) statements_.clear();
   Statement made;
-  COFFER_TRY(made.handle, prepare(sql));
+  COFFER_TRY(made.handle, prepare(with_row_locks(sql, "")));
   made.reads_only = sqlite3_stmt_readonly(made.handle.get()) != 0;
   const int count = sqlite3_bind_parameter_count(made.handle.get());
   for (int i = 1; i <= count; ++i) {
