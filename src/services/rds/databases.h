@@ -27,6 +27,8 @@ struct Database {
   int64_t size_bytes = 0;
   std::string kms_key_arn;  // under which the conninfo is sealed
   bool deletion_protection = false;
+  int64_t backup_retention_days = 0;
+  std::map<std::string, std::string> settings;  // what is told as it was asked for: "PreferredBackupWindow", ...
   std::map<std::string, std::string> tags;
   WallTime created, probed;
 };
@@ -53,9 +55,19 @@ struct Snapshot {
   std::map<std::string, std::string> tags;
   std::vector<std::string> restore_accounts;  // the `restore` attribute; "all" is public
 };
+/// "arn:aws:rds:R:A:db:NAME" in its parts. The name of a snapshot may have colons.
+struct Arn {
+  std::string region, account, type, name;
+};
+/// Nothing for a text that is no ARN of RDS.
+std::optional<Arn> parse_arn(std::string_view arn);
+
 /// Inserts or replaces.
 Status put_snapshot(catalog::Transaction& transaction, const Snapshot& snapshot);
 Result<std::optional<Snapshot>> find_snapshot(catalog::Transaction& transaction, std::string_view arn);
 Status remove_snapshot(catalog::Transaction& transaction, std::string_view arn);
+/// Of an account in a Region, behind the name `after`, by name; at most `limit`.
+Result<std::vector<Snapshot>> list_snapshots(catalog::Transaction& transaction, std::string_view account,
+                                             std::string_view region, std::string_view after, int64_t limit);
 
 }  // namespace coffer::rds
