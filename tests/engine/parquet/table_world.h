@@ -1,0 +1,112 @@
+// A server with tables of every kind of value, and a way through Parquet and back.
+#pragma once
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "base/byte_sink.h"
+#include "base/filesystem.h"
+#include "engine/parquet/catalog.h"
+#include "engine/parquet/part_reader.h"
+#include "engine/parquet/part_writer.h"
+#include "engine/parquet/table_plan.h"
+#include "support/postgres_server.h"
+#include "support/vault_world.h"
+
+namespace coffer::parquet {
+
+using testing_support::must;
+using testing_support::TestServer;
+
+/// A file in memory, as sink and as File.
+class MemoryFile final : public ByteSink, public File {
+ public:
+  Status write(const Context&, ByteView more) override {
+    append(bytes, more);
+    return ok_status();
+  }
+  Result<size_t> read_at(uint64_t offset, MutableByteView out) override {
+    if (offset >= bytes.size()) return size_t{0};
+    const size_t size = std::min(out.size(), bytes.size() - offset);
+    std::copy_n(bytes.begin() + static_cast<ptrdiff_t>(offset), size, out.begin());
+    return size;
+  }
+  Status write_at(uint64_t, ByteView) override { return unsupported(); }
+  Status truncate(uint64_t) override { return unsupported(); }
+  Status sync() override { return ok_status(); }
+  Result<FileStat> stat() override {
+    FileStat stat;
+    stat.size_bytes = bytes.size();
+    return stat;
+  }
+  Status set_mode(uint32_t) override { return unsupported(); }
+  Status set_mtime(int64_t) override { return unsupported(); }
+  Status set_owner(uint32_t, uint32_t) override { return unsupported(); }
+  Result<std::unique_ptr<MappedFile>> map() override { return unsupported(); }
+
+  Bytes bytes;
+
+ private:
+  static Error unsupported() { return {ErrorCode::kUnavailable, "not of a file in memory", {}}; }
+};
+
+struct Exported {
+  TablePlan plan;
+  TableDigest by_sql, by_parquet;
+  PartTotals totals;
+  MemoryFile file;
+  std::vector<std::string> widened;
+};
+
+/// A session as exports have it.
+inline std::unique_ptr<postgres::Connection> open_session(const TestServer& server,
+                                                          const std::string& database = "postgres") {
+  auto connection = server.connect(database);
+  must(connection->query({}, session_settings()));
+  return connection;
+}
+
+inline const SourceTable& table_named(const SourceDatabase& database, const std::string& name) {
+  for (const SourceTable& table : database.tables)
+    if (table.name == name) return table;
+  throw std::runtime_error("no table " + name);
+}
+
+/// The whole way of one table, with columns widened as often as values ask for it.
+inline std::unique_ptr<Exported> export_table(postgres::Connection& connection, const SourceDatabase& database,
+                                              const SourceTable& table, Layout layout, PartWriterOptions options = {}) {
+  auto out = std::make_unique<Exported>();
+  out->plan = plan_table(database, table, layout);
+  const Context context;
+  while (true) {
+    out->file.bytes.clear();
+    auto writer = must(PartWriter::open(context, out->plan, out->file, options));
+    std::optional<Error> failure;
+    must(connection.copy_out(context, copy_command(out->plan, table.parts.at(0), {}),
+                             {.on_rows = {},
+                              .on_copy_begin = {},
+                              .on_copy_data =
+                                  [&](ByteView data) {
+                                    if (failure) return ok_status();
+                                    auto added = writer->add(data);
+                                    if (!added.ok()) failure = added.error();
+                                    return ok_status();
+                                  },
+                              .on_notice = {}},
+                             nullptr));
+    if (failure && writer->misfit()) {
+      out->widened.push_back(out->plan.columns[*writer->misfit()].source.name);
+      if (!widen(out->plan, *writer->misfit())) throw std::runtime_error(failure->message);
+      continue;
+    }
+    if (failure) throw std::runtime_error(failure->message);
+    out->totals = must(writer->finish());
+    break;
+  }
+  out->by_sql = must(
+      digest_of_answer(out->plan, must(connection.query(context, digest_query(out->plan, table.parts.at(0), {})))));
+  out->by_parquet = must(digest_part(context, out->plan, out->file));
+  return out;
+}
+
+}  // namespace coffer::parquet
