@@ -75,7 +75,8 @@ Result<int> run_up(Invocation& invocation) {
   const auto log = [&](std::string_view level, std::string_view text) {
     world.messages.write("coffer: " + std::string(level) + ": " + std::string(text) + "\n");
   };
-  COFFER_TRY(auto running, daemon::Daemon::start({world.files, world.clock, world.entropy, log}, config));
+  COFFER_TRY(auto running,
+             daemon::Daemon::start({world.files, world.clock, world.entropy, world.processes, log}, config));
   print_started(invocation, config, *running);
   COFFER_CHECK_OK(running->run(invocation.context()));
   return kExitDone;  // being stopped is how it ends

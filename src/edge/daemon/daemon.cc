@@ -6,16 +6,12 @@
 #include "base/tasks.h"
 #include "edge/daemon/installation.h"
 #include "edge/daemon/replica_destinations.h"
+#include "edge/daemon/services.h"
 #include "edge/wire/front.h"
 #include "edge/wire/peer_calls.h"
 #include "edge/wire/server.h"
 #include "engine/crypto/ed25519.h"
-#include "engine/store/object_store.h"
-#include "services/audit/actions.h"
-#include "services/gate/gate.h"
 #include "services/iam/service.h"
-#include "services/kms/service.h"
-#include "services/organizations/service.h"
 #include "services/s3/service.h"
 
 namespace coffer::daemon {
@@ -25,77 +21,31 @@ constexpr std::chrono::seconds kDueEvery{10};
 constexpr std::chrono::seconds kStopGrace{20};
 constexpr std::chrono::milliseconds kTick{100};
 
-std::vector<catalog::Migration> all_migrations() {
-  std::vector<catalog::Migration> all;
-  for (auto migrations : {catalog::migrations(), iam::migrations(), kms::migrations(), audit::migrations(),
-                          organizations::migrations(), s3::migrations()})
-    all.insert(all.end(), migrations.begin(), migrations.end());
-  return all;
-}
-
-Result<std::optional<std::string>> find_account_name(catalog::Transaction& transaction, std::string_view id) {
-  COFFER_TRY(std::vector<iam::Account> accounts, iam::list_accounts(transaction));
-  for (iam::Account& account : accounts) {
-    if (account.id == id) return std::optional(std::move(account.name));
-  }
-  return std::optional<std::string>();
-}
-
 class RunningDaemon final : public Daemon {
  public:
   RunningDaemon(World world, Config config) : world_(std::move(world)), config_(std::move(config)) {}
 
   Status open() {
     COFFER_TRY(installation_, Installation::open(world_.files, world_.clock, world_.entropy, config_));
-    COFFER_TRY(database_, catalog::Database::open(catalog_location(config_)));
-    const std::vector<catalog::Migration> migrations = all_migrations();
-    if (Status migrated = database_->migrate(context_, migrations); !migrated.ok())
-      return std::move(migrated).error().in("bringing the catalog up to date");
-
-    Secret audit_key = installation_->derive("audit signing v1");
-    COFFER_CHECK_OK(publish_audit_key(audit_key));
-    COFFER_TRY(audit_, audit::open_audit_log(*database_, world_.clock, world_.entropy, std::move(audit_key)));
-    const Secret& root = installation_->root();
-    authority_ = iam::open_authority(*database_, world_.clock, world_.entropy, root.clone());
-    kms_ = kms::open_service(*database_, *authority_, root.clone(), world_.clock, world_.entropy,
-                             {.regions = config_.regions});
-    gate_ = std::make_unique<gate::Gate>(*database_, *authority_, *audit_, world_.clock);
-    gate_->add(iam::iam_actions(*authority_, root.view(), world_.clock, world_.entropy));
-    gate_->add(iam::sts_actions(*authority_, root.view(), world_.clock, world_.entropy));
-    gate_->add(organizations::actions(
-        [this](catalog::Transaction& transaction, std::string_view account, std::string_view name,
-               std::string_view role_name, std::string_view management_account) {
-          return iam::create_member_account(transaction, account, name, role_name, management_account,
-                                            installation_->root().view(), world_.clock, world_.entropy);
-        },
-        world_.clock, world_.entropy, find_account_name));
-    gate_->add(kms_->actions());
-    gate_->add(audit::actions());
-    const std::string objects = config_.objects.empty() ? config_.data + "/objects" : config_.objects;
-    Result<std::unique_ptr<store::ObjectStore>> store = store::open_local(world_.files, objects, true);
-    if (!store.ok()) return std::move(store).error().in("opening the folder of the objects");
-    objects_ = std::move(*store);
-    s3_ = s3::open_service(*database_, *authority_, *objects_,
-                           [this](const api::Call& call, const iam::Identity* identity, const api::Value& input) {
-                             return gate_->run(call, identity, input);
-                           },
-                           root.clone(), world_.clock, world_.entropy, {.regions = config_.regions});
-    gate_->add(s3_->actions());
+    // Everybody who wants to verify the log offline needs it; nobody can do anything else with it.
+    COFFER_CHECK_OK(publish_key(installation_->derive(kAuditKeyPurpose), "audit.pub"));
+    COFFER_TRY(services_, Services::open(world_, config_, *installation_));
     COFFER_CHECK_OK(create_accounts());
     return open_peers();
   }
 
   Status listen() {
     front_ = std::make_unique<wire::Front>(
-        *gate_, *authority_, world_.clock, world_.entropy,
-        wire::Front::Options{.regions = config_.regions,
-                             .version = COFFER_VERSION,
-                             .ready = [this] { return check_ready(); },
-                             .metrics = [this] { return metrics(); },
-                             .log = world_.log,
-                             .s3_domains = config_.s3_domains,
-                             .s3_cors = [this](const Context& context,
-                                               std::string_view bucket) { return s3_->cors_of(context, bucket); }});
+        services_->gate(), services_->authority(), world_.clock, world_.entropy,
+        wire::Front::Options{
+            .regions = config_.regions,
+            .version = COFFER_VERSION,
+            .ready = [this] { return check_ready(); },
+            .metrics = [this] { return metrics(); },
+            .log = world_.log,
+            .s3_domains = config_.s3_domains,
+            .s3_cors = [this](const Context& context,
+                              std::string_view bucket) { return services_->s3().cors_of(context, bucket); }});
     wire::Server::Options options;
     options.host = config_.host;
     options.port = config_.port;
@@ -125,17 +75,12 @@ class RunningDaemon final : public Daemon {
   [[nodiscard]] const std::vector<AccountInfo>& accounts() const override { return accounts_; }
   [[nodiscard]] bool is_new() const override { return installation_->is_new(); }
 
-  Status run_due(const Context& context) override {
-    authority_->write_uses();
-    COFFER_CHECK_OK(kms_->run_due(context, world_.clock.wall()));
-    COFFER_CHECK_OK(s3_->run_due(context, world_.clock.wall()));
-    return audit_->checkpoint(context, false);
-  }
+  Status run_due(const Context& context) override { return services_->run_due(context); }
   Status reload_certificate() override { return server_->reload_certificate(); }
 
   Status replicate(const Context& context) override {
     while (!context.stopped()) {
-      COFFER_TRY(const int64_t done, s3_->replicate(context, world_.clock.wall(), *destinations_));
+      COFFER_TRY(const int64_t done, services_->s3().replicate(context, world_.clock.wall(), *destinations_));
       if (done == 0) return ok_status();
     }
     return ok_status();
@@ -176,16 +121,13 @@ class RunningDaemon final : public Daemon {
     server_.reset();
     front_.reset();
     Status flushed = ok_status();
-    if (audit_ && !stopped_) {
-      flushed = audit_->flush(context_);
-      if (flushed.ok()) flushed = audit_->checkpoint(context_, true);
+    if (services_ && !stopped_) {
+      flushed = services_->audit().flush(context_);
+      if (flushed.ok()) flushed = services_->audit().checkpoint(context_, true);
     }
     stopped_ = true;
     return flushed;
   }
-
-  /// Everybody who wants to verify the log offline needs it; nobody can do anything else with it.
-  Status publish_audit_key(const Secret& seed) { return publish_key(seed, "audit.pub"); }
 
   /// The public half of `seed` as a file of the data folder. One that is there is left as it is.
   Status publish_key(const Secret& seed, const std::string& name) {
@@ -223,9 +165,10 @@ class RunningDaemon final : public Daemon {
                          [&](const AccountInfo& ours) { return ours.id == account; });
     };
     options.region = config_.regions.front();
-    peer_front_ = std::make_unique<wire::PeerFront>(*gate_, world_.clock, world_.entropy, std::move(options));
+    peer_front_ =
+        std::make_unique<wire::PeerFront>(services_->gate(), world_.clock, world_.entropy, std::move(options));
     destinations_ = std::make_unique<NetworkDestinations>(
-        *gate_, world_.clock, config_, [this](std::string_view account) { return peer_seed(account); });
+        services_->gate(), world_.clock, config_, [this](std::string_view account) { return peer_seed(account); });
     return ok_status();
   }
 
@@ -233,18 +176,19 @@ class RunningDaemon final : public Daemon {
     for (const AccountName& wanted : config_.accounts) {
       bool created = false;
       iam::RootCredentials credentials;
-      Status made = catalog::in_transaction(*database_, context_, [&](catalog::Transaction& transaction) -> Status {
-        Result<iam::RootCredentials> account = iam::create_account(
-            transaction, wanted.id, wanted.name, installation_->root().view(), world_.clock, world_.entropy);
-        created = account.ok();
-        if (!created && account.code() == ErrorCode::kAlreadyExists) return ok_status();
-        if (!created) return std::move(account).error();
-        credentials = std::move(*account);
-        // The file first: an account whose only key nobody knows would be lost, a profile of an account that is not
-        // there is not.
-        return installation_->add_credentials(wanted.name, wanted.id, credentials.access_key_id,
-                                              credentials.secret_access_key);
-      });
+      Status made =
+          catalog::in_transaction(services_->database(), context_, [&](catalog::Transaction& transaction) -> Status {
+            Result<iam::RootCredentials> account = iam::create_account(
+                transaction, wanted.id, wanted.name, installation_->root().view(), world_.clock, world_.entropy);
+            created = account.ok();
+            if (!created && account.code() == ErrorCode::kAlreadyExists) return ok_status();
+            if (!created) return std::move(account).error();
+            credentials = std::move(*account);
+            // The file first: an account whose only key nobody knows would be lost, a profile of an account that is not
+            // there is not.
+            return installation_->add_credentials(wanted.name, wanted.id, credentials.access_key_id,
+                                                  credentials.secret_access_key);
+          });
       if (!made.ok()) return std::move(made).error().in("creating account " + wanted.name);
       accounts_.push_back({wanted.name, wanted.id, created});
     }
@@ -252,7 +196,7 @@ class RunningDaemon final : public Daemon {
   }
 
   Status check_ready() {
-    COFFER_TRY(auto transaction, database_->begin(context_, catalog::Database::Mode::kRead));
+    COFFER_TRY(auto transaction, services_->database().begin(context_, catalog::Database::Mode::kRead));
     return transaction->run("SELECT 1").ok()
                ? ok_status()
                : Status(Error{ErrorCode::kUnavailable, "the catalog does not answer", {}});
@@ -275,13 +219,7 @@ class RunningDaemon final : public Daemon {
   Config config_;
   Context context_;  // never stopped: what is begun is finished
   std::unique_ptr<Installation> installation_;
-  std::unique_ptr<catalog::Database> database_;
-  std::unique_ptr<audit::AuditLog> audit_;
-  std::unique_ptr<iam::Authority> authority_;
-  std::unique_ptr<kms::Service> kms_;
-  std::unique_ptr<gate::Gate> gate_;
-  std::unique_ptr<store::ObjectStore> objects_;
-  std::unique_ptr<s3::Service> s3_;
+  std::unique_ptr<Services> services_;
   std::unique_ptr<NetworkDestinations> destinations_;
   std::unique_ptr<wire::PeerFront> peer_front_;
   std::unique_ptr<wire::Front> front_;

@@ -9,6 +9,7 @@
 #include "base/context.h"
 #include "base/entropy.h"
 #include "base/filesystem.h"
+#include "base/processes.h"
 #include "edge/daemon/config.h"
 #include "services/audit/audit_log.h"
 
@@ -19,6 +20,7 @@ struct World {
   FileSystem& files;
   Clock& clock;
   Entropy& entropy;
+  Processes& processes;
   std::function<void(std::string_view level, std::string_view text)> log;  // "info", "warning", "error"
 };
 

@@ -21,6 +21,9 @@
 
 namespace coffer::daemon {
 
+/// What the audit log's signing key is derived for.
+inline constexpr std::string_view kAuditKeyPurpose = "audit signing v1";
+
 class Installation {
  public:
   /// Creates what is missing on the first start, opens what is there. kConflict while another daemon runs on the

@@ -69,11 +69,12 @@ int serve(const daemon::Config& config) {
   PosixFileSystem files;
   ReloadingClock clock;
   SystemEntropy entropy;
+  SystemProcesses processes;
   const auto log = [](std::string_view level, std::string_view text) {
     std::fprintf(stderr, "%.*s: %.*s\n", static_cast<int>(level.size()), level.data(), static_cast<int>(text.size()),
                  text.data());
   };
-  auto started = daemon::Daemon::start({files, clock, entropy, log}, config);
+  auto started = daemon::Daemon::start({files, clock, entropy, processes, log}, config);
   if (!started.ok()) return fail(started.error());
   daemon::Daemon& running = **started;
   clock.set_on_reload([&] {
