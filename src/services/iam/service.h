@@ -1,6 +1,7 @@
 // IAM and STS: accounts, users, groups, roles, managed and inline policies, access keys, temporary credentials. API
 // versions 2010-05-08 (iam) and 2011-06-15 (sts).
 #pragma once
+#include <chrono>
 #include <map>
 #include <memory>
 #include <span>
@@ -41,6 +42,17 @@ std::unique_ptr<Authority> open_authority(catalog::Database& database, Clock& cl
 /// The tables of operations. All arguments outlive them.
 api::ServiceTable iam_actions(Authority& authority, ByteView sealing_root, Clock& clock, Entropy& entropy);
 api::ServiceTable sts_actions(Authority& authority, ByteView sealing_root, Clock& clock, Entropy& entropy);
+
+/// Temporary credentials of a session.
+struct SessionCredentials {
+  std::string access_key_id, secret_access_key, session_token;
+  WallTime expires;
+};
+/// Credentials for code that works with a role which a service has assumed (`role`: of Authority::assume_for_service),
+/// like a function's. Whoever holds them acts as the role, in a session of this name, until they expire; the trust
+/// policy was decided when the role was assumed.
+SessionCredentials issue_credentials(const Identity& role, std::string_view session_name, std::chrono::seconds duration,
+                                     ByteView sealing_root, WallTime now, Entropy& entropy);
 
 /// The facts of a denial (JSON) as an EncodedMessage: only who may call sts:DecodeAuthorizationMessage reads them.
 std::string encode_authorization_message(ByteView sealing_root, std::string_view json, Entropy& entropy);

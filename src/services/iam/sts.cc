@@ -7,6 +7,7 @@
 #include "services/iam/arns.h"
 #include "services/iam/aws_policies.h"
 #include "services/iam/faults.h"
+#include "services/iam/service.h"
 
 namespace coffer::iam::sts {
 namespace {
@@ -117,16 +118,24 @@ Status take_tags(const Request& r, Session& session) {
   return ok_status();
 }
 
-/// Gives the session its key, seals it and shows it as `Credentials`.
+/// Gives the session its key and seals it.
+SessionCredentials seal(Session session, std::chrono::seconds duration, ByteView root, WallTime now, Entropy& entropy) {
+  session.caller.token_issued = now;
+  session.expires = now + duration;
+  session.caller.access_key_id = new_session_key_id(session.caller.account, entropy);
+  session.secret_access_key = new_secret_access_key(entropy);
+  return {session.caller.access_key_id, to_text(session.secret_access_key.view()), seal_session(root, session, entropy),
+          session.expires};
+}
+
+/// The same, shown as `Credentials`.
 Value issue(const Request& r, Session session, int64_t seconds) {
-  session.caller.token_issued = r.now();
-  session.expires = r.now() + std::chrono::seconds(seconds);
-  session.caller.access_key_id = new_session_key_id(session.caller.account, r.setting.entropy);
-  session.secret_access_key = new_secret_access_key(r.setting.entropy);
-  return Value::object({{"AccessKeyId", session.caller.access_key_id},
-                        {"SecretAccessKey", as_text(session.secret_access_key.view())},
-                        {"SessionToken", seal_session(r.setting.root, session, r.setting.entropy)},
-                        {"Expiration", session.expires}});
+  const SessionCredentials made =
+      seal(std::move(session), std::chrono::seconds(seconds), r.setting.root, r.now(), r.setting.entropy);
+  return Value::object({{"AccessKeyId", made.access_key_id},
+                        {"SecretAccessKey", made.secret_access_key},
+                        {"SessionToken", made.session_token},
+                        {"Expiration", made.expires}});
 }
 
 Result<int64_t> duration_of_role(const Request& r, const rows::Entity& role) {
@@ -250,3 +259,20 @@ Result<Value> decode_authorization_message(const Request& r) {
 }
 
 }  // namespace coffer::iam::sts
+
+namespace coffer::iam {
+
+SessionCredentials issue_credentials(const Identity& role, std::string_view session_name, std::chrono::seconds duration,
+                                     ByteView sealing_root, WallTime now, Entropy& entropy) {
+  Session session;
+  api::Caller& caller = session.caller;
+  caller = role.caller;
+  COFFER_ASSERT(caller.kind == api::Caller::Kind::kRoleSession);
+  caller.session_name = session_name;
+  caller.arn = caller.arn.substr(0, caller.arn.rfind('/') + 1) + caller.session_name;
+  caller.user_id = caller.principal_id + ":" + caller.session_name;
+  caller.tags.clear();  // the role's own are read anew with each use
+  return sts::seal(std::move(session), duration, sealing_root, now, entropy);
+}
+
+}  // namespace coffer::iam

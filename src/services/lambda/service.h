@@ -1,7 +1,12 @@
 // Lambda: functions as zip files, their versions, aliases and permissions, and their invocations. API version
 // 2015-03-31. Where a function runs is behind Executor (edge/functions).
+//
+// Vocabulary. function: a name in an account and Region. version: "$LATEST" (number 0) or a published number: code and
+// configuration. qualifier: a version or an alias, behind the name. environment: one sandbox with a started
+// interpreter, which serves one invocation after the other. revision: changes with code and configuration.
 #pragma once
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -16,36 +21,43 @@
 #include "services/api/action.h"
 #include "services/catalog/database.h"
 #include "services/iam/authority.h"
-#include "services/logs/service.h"
 #include "services/work/work.h"
 
 namespace coffer::lambda {
+
+/// What an environment is filled with when it is made.
+struct EnvironmentContent {
+  Bytes zip;                                     // the code, checked when it was stored
+  std::map<std::string, std::string> variables;  // the whole environment, the reserved names included
+  WallTime valid_until;                          // its credentials end then: no invocation begins in it afterwards
+};
 
 /// All that one execution environment is made of.
 struct EnvironmentSpec {
   std::string function_arn;  // with the version: environments are kept by it and `revision`
   std::string revision;      // changes with code and configuration
   std::string name, version, runtime, handler;
-  Bytes zip;                                     // the code, checked when it was stored
-  std::map<std::string, std::string> variables;  // the whole environment, the reserved names included
   int64_t memory_mb = 128, tmp_mb = 512;
   bool network = false;  // only the installation's own endpoint, unless true
+  /// Asked when a new environment is made, not for a warm one. `environment`: 32 hexadecimal digits.
+  std::function<Result<EnvironmentContent>(const Context& context, const std::string& environment)> content;
 };
 struct Invocation {
   std::string request_id, invoked_arn, trace_id, client_context;
   Bytes payload;
   std::chrono::milliseconds timeout{3000};
-  WallTime deadline;
 };
 struct Outcome {
   enum class Kind { kResult, kFunctionError };
   Kind kind = Kind::kResult;
-  Bytes payload;  // the result, or the error object as a caller sees it
+  Bytes payload;      // the result, or the error object as a caller sees it
+  std::string cause;  // what REPORT says besides: "timeout", "error"; empty for a result
   bool cold = false;
-  std::chrono::milliseconds duration{}, init_duration{};
+  std::string interpreter;  // of a cold one: what Executor::interpreter_of() said
+  std::chrono::microseconds duration{}, init_duration{};
   int64_t max_memory_mb = 0;
-  std::string log;          // what the function wrote meanwhile, lines, at most 256 KiB (the last ones)
-  std::string environment;  // 32 hexadecimal digits: names the log stream
+  std::string init_log, log;  // what the function wrote while it was initialised and meanwhile: the last 256 KiB
+  std::string environment;    // 32 hexadecimal digits: names the log stream
 };
 
 /// Runs functions, contained. Safe from many threads.
@@ -53,9 +65,9 @@ class Executor {
  public:
   virtual ~Executor() = default;
   /// Uses a warm environment of the same function and revision, or makes one. An error: nothing ran (no interpreter, no
-  /// sandbox, no room); what the function itself does wrong is an Outcome.
+  /// sandbox; kThrottled: no room); what the function itself does wrong is an Outcome.
   virtual Result<Outcome> run(const Context& context, const EnvironmentSpec& spec, const Invocation& invocation) = 0;
-  /// Ends environments of the function, all or but those of `revision`.
+  /// Ends environments of the function whose ARN (without a version) this is: those at work after their invocation.
   virtual void forget(std::string_view function_arn) = 0;
   /// What serves a runtime name, as a person reads it: "python3.11 (for python3.8)"; kInvalidArgument: nothing does.
   virtual Result<std::string> interpreter_of(std::string_view runtime) = 0;
@@ -65,20 +77,33 @@ class Service {
  public:
   virtual ~Service() = default;
   virtual api::ServiceTable actions() = 0;
-  /// Registers the handlers of asynchronous invocations.
+  /// Registers the handler of asynchronous invocations ("lambda.async").
   virtual void add_handlers(work::Runner& runner) = 0;
-  virtual Status run_due(const Context& context, WallTime now) = 0;
+  /// Takes the log lines that invocations left to their groups. Called by the daemon again and again (they appear for
+  /// their readers then), and before it ends.
+  virtual Status write_logs(const Context& context) = 0;
+};
+
+/// Objects of S3, which api::Invoke has no place for: the gate's run() with a Reply or a RequestBody.
+struct Objects {
+  /// GetObject; at most `limit_bytes`, kResourceExhausted beyond.
+  std::function<Result<Bytes>(const api::Call&, const iam::Identity*, const api::Value& input, uint64_t limit_bytes)>
+      get;
+  /// PutObject.
+  std::function<Status(const api::Call&, const iam::Identity*, const api::Value& input, ByteView body)> put;
 };
 
 struct Options {
   std::vector<std::string> regions;
-  std::string endpoint_url;  // what functions get as AWS_ENDPOINT_URL; read at each invocation
+  /// What functions get as AWS_ENDPOINT_URL; asked at each start of an environment.
+  std::function<std::string()> endpoint_url;
   std::chrono::seconds role_session{3600};
+  int64_t concurrent_executions = 1000;  // of an account in a Region
 };
-/// `endpoint`: asked at each start of an environment. `code`: where zips lie, sealed. `invoke`: the gate (destinations,
-/// log writing under the function's role, KMS).
+/// `code`: where zips lie, sealed. `invoke`: the gate (destinations, logs under the function's role, KMS).
+/// `sealing_root`: the installation's root, 64 bytes. Everything borrowed outlives the service.
 std::unique_ptr<Service> open_service(catalog::Database& database, iam::Authority& authority, store::ObjectStore& code,
-                                      api::Invoke invoke, Executor& executor, logs::Service& logs, Secret sealing_root,
+                                      api::Invoke invoke, Objects objects, Executor& executor, Secret sealing_root,
                                       Clock& clock, Entropy& entropy, Options options);
 
 std::span<const catalog::Migration> migrations();  // numbers 850-899
