@@ -6,6 +6,7 @@
 #include "engine/jobs/point_reader.h"
 #include "engine/jobs/restore.h"
 #include "engine/jobs/vault_access.h"
+#include "engine/jobs/verify_content.h"
 #include "engine/vault/lease.h"
 #include "engine/vault/pack.h"
 #include "engine/vault/tombstone.h"
@@ -105,12 +106,15 @@ class Verifier {
   Verifier(const Context& context, const Environment& env, const Vault& vault)
       : context_(context), env_(env), vault_(vault), packs_(vault, PackCache::Need::kMost) {}
   Result<VerifyReport> run(const VerifyOptions& options);
+  Result<VerifyReport> run_content(const IndexSet& index, const Manifest& manifest);
 
  private:
   Status check_objects();
   Status check_logged_objects(CommitLog& log);
   Status check_object(const Context& context, const store::ObjectInfo& object, Bytes& buffer);
   Status check_point(const LogState& state, const std::string& point_id);
+  Status check_content(const Manifest& manifest);
+  VerifyReport report(MonoTime began);
   Status walk(const Context& context, const Manifest& manifest, Channel<Unit>& units);
   Status work(const Context& context, const std::string& point_id, Channel<Unit>& units);
   Status attest(const std::string& point_id, MonoTime began, uint64_t size_bytes);
@@ -125,7 +129,7 @@ class Verifier {
   const Environment& env_;
   const Vault& vault_;
   PackCache packs_;
-  std::unique_ptr<IndexSet> index_;
+  const IndexSet* index_ = nullptr;
   Findings findings_;
   SeenBlocks seen_;
   bool many_points_ = false;
@@ -307,17 +311,25 @@ Status Verifier::attest(const std::string& point_id, MonoTime began, uint64_t si
   return write_attestation(context_, vault_, a);
 }
 
-Status Verifier::check_point(const LogState& state, const std::string& point_id) {
-  const MonoTime began = env_.clock.mono();
+Status Verifier::check_content(const Manifest& manifest) {
   ++report_.points;
-  auto manifest = read_manifest(context_, vault_, state, point_id);
-  if (!manifest.ok()) return damage_is_a_finding(std::move(manifest).error(), manifest_key(point_id), point_id);
-  env_.progress.step("point " + point_id, manifest->size_bytes);
+  env_.progress.step("point " + manifest.id, manifest.size_bytes);
   Channel<Unit> units(256);
   TaskGroup group(context_);
-  group.spawn([&] { return walk(group.context(), *manifest, units); });
-  for (int i = 0; i < tasks_for(env_, vault_); ++i) group.spawn([&] { return work(group.context(), point_id, units); });
-  COFFER_CHECK_OK(group.wait());
+  group.spawn([&] { return walk(group.context(), manifest, units); });
+  for (int i = 0; i < tasks_for(env_, vault_); ++i)
+    group.spawn([&] { return work(group.context(), manifest.id, units); });
+  return group.wait();
+}
+
+Status Verifier::check_point(const LogState& state, const std::string& point_id) {
+  const MonoTime began = env_.clock.mono();
+  auto manifest = read_manifest(context_, vault_, state, point_id);
+  if (!manifest.ok()) {
+    ++report_.points;
+    return damage_is_a_finding(std::move(manifest).error(), manifest_key(point_id), point_id);
+  }
+  COFFER_CHECK_OK(check_content(*manifest));
   // A point whose manifest is missing a pack in the store is damaged even where no page of it is needed any more.
   for (const WrittenPack& pack : manifest->packs) {
     auto info = vault_.store().head(context_, pack_key(pack.id));
@@ -344,10 +356,22 @@ Result<VerifyReport> Verifier::run(const VerifyOptions& options) {
     for (const auto& live : log->state().live) ids.push_back(live.id);
   }
   many_points_ = ids.size() > 1;
-  COFFER_TRY(index_, open_index(context_, env_, vault_, log->state()));
+  COFFER_TRY(const auto index, open_index(context_, env_, vault_, log->state()));
+  index_ = index.get();
   for (const std::string& id : ids) COFFER_CHECK_OK(check_point(log->state(), id));
   if (auto s = lease->release(context_); !s.ok())
     env_.progress.note("the lease was not released and will expire: " + s.error().message);
+  return report(began);
+}
+
+Result<VerifyReport> Verifier::run_content(const IndexSet& index, const Manifest& manifest) {
+  const MonoTime began = env_.clock.mono();
+  index_ = &index;
+  COFFER_CHECK_OK(check_content(manifest));
+  return report(began);
+}
+
+VerifyReport Verifier::report(MonoTime began) {
   report_.objects = objects_;
   report_.object_bytes = object_bytes_;
   report_.pages = pages_;
@@ -361,6 +385,11 @@ Result<VerifyReport> Verifier::run(const VerifyOptions& options) {
 Result<VerifyReport> run_verify(const Context& context, const Environment& env, const Vault& vault,
                                 const VerifyOptions& options) {
   return Verifier(context, env, vault).run(options);
+}
+
+Result<VerifyReport> verify_content(const Context& context, const Environment& env, const Vault& vault,
+                                    const IndexSet& index, const Manifest& manifest) {
+  return Verifier(context, env, vault).run_content(index, manifest);
 }
 
 }  // namespace coffer::jobs

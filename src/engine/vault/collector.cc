@@ -17,7 +17,6 @@ namespace coffer::vault {
 namespace {
 
 constexpr std::string_view kPurpose = "collect";
-constexpr std::string_view kBackupPurpose = "backup";
 constexpr int kIndexAttemptsMax = 10;
 constexpr uint64_t kAnyTime = ~uint64_t{0};
 constexpr uint64_t kRewriteBudget = 64 << 20;
@@ -25,6 +24,9 @@ constexpr uint64_t kRewriteBudget = 64 << 20;
 std::string describe(const LeaseInfo& lease) {
   return "lease " + lease.id + " of " + lease.holder + " (" + lease.purpose + ") is running";
 }
+
+/// Whose packs no point names before it ends.
+bool writes_points(const LeaseInfo& lease) { return lease.purpose == "backup" || lease.purpose == "copy"; }
 
 bool has_passed(WallTime since, std::chrono::seconds grace, WallTime now) {
   return since <= now && now - since >= std::chrono::duration_cast<std::chrono::microseconds>(grace);
@@ -114,7 +116,7 @@ class Collection {
   PackTable packs_;
   std::set<std::string> listed_points_, listed_leases_, listed_tombstones_;
   std::vector<LeaseInfo> leases_;  // of others
-  bool other_collector_ = false, backup_running_ = false;
+  bool other_collector_ = false, writer_running_ = false;
 
   std::set<std::string> ripe_;  // tombstones whose grace has passed and that no lease blocks
   std::map<std::string, std::string> unripe_because_;
@@ -211,7 +213,7 @@ Status Collection::look_at_leases() {
         other_collector_ = true;
         result_.kept_because.push_back(describe(lease));
       }
-      if (lease.purpose == kBackupPurpose) backup_running_ = true;
+      if (writes_points(lease)) writer_running_ = true;
     } else if (lease_ && (lease.purpose == kPurpose || has_passed(lease.expires, options_.grace, now_))) {
       COFFER_CHECK_OK(append(LogEntryType::kLeaseFenced, lease.id, {}));
     }
@@ -531,13 +533,13 @@ Status Collection::read_forgotten_manifests() {
 }
 
 Status Collection::bury_unreached() {
-  if (backup_running_) COFFER_CHECK_OK(read_forgotten_manifests());
+  if (writer_running_) COFFER_CHECK_OK(read_forgotten_manifests());
   std::vector<IndexedPack> unreached;
   bool left_alone = false;
   for (const auto& [id, facts] : packs_) {
     if (!facts.listed || facts.live_bytes > 0 || is_doomed(id)) continue;
-    // What no manifest names may be the work of a backup that runs now.
-    if (backup_running_ && !of_live_points_.contains(id) && !of_forgotten_points_.contains(id)) {
+    // What no manifest names may be the work of a backup or copy that runs now.
+    if (writer_running_ && !of_live_points_.contains(id) && !of_forgotten_points_.contains(id)) {
       left_alone = true;
       continue;
     }
@@ -545,7 +547,7 @@ Status Collection::bury_unreached() {
   }
   if (left_alone) {
     for (const LeaseInfo& lease : leases_) {
-      if (lease.purpose == kBackupPurpose && lease.expires > now_) {
+      if (writes_points(lease) && lease.expires > now_) {
         result_.kept_because.push_back(describe(lease) + ": packs that no point names yet are left alone");
       }
     }

@@ -211,33 +211,63 @@ Result<crypto::Digest256> sealed_digest(ByteView sealed) {
   return hash.finish();
 }
 
-Result<PackCheck> check_pack(const Context& context, const Vault& vault, const PackId& id) {
+namespace {
+
+/// A table and a footer at the end of all plain bytes of a pack.
+Result<std::vector<PackFrame>> table_of(ByteView plain) {
+  if (plain.size() < kPackFooterSize || plain.size() > kPackSizeMax) return damaged("pack of impossible size");
+  ByteReader r(plain.last(kPackFooterSize));
+  r.u32();
+  const uint64_t whole = uint64_t{r.u32()} + kPackFooterSize;
+  if (whole > plain.size()) return damaged("larger than the pack");
+  return parse_pack_table(plain.last(whole), plain.size());
+}
+
+Status check_frame(const Vault& vault, const PackFrame& frame, ByteView pack, Bytes& plain) {
+  plain.resize(frame.plain_size);
+  COFFER_CHECK_OK(decompress_frame(frame.codec, pack.subspan(frame.offset, frame.stored_size), plain));
+  size_t offset = 0;
+  for (const auto& c : frame.chunks) {
+    COFFER_TRY(const EpochKeys* keys, vault.epoch(c.id.epoch()));
+    const auto mac = keys->chunk_ids->of(ByteView(plain).subspan(offset, c.size));
+    if (std::memcmp(mac.data(), c.id.bytes.data(), 30) != 0)
+      return Error{ErrorCode::kCorruption, "chunk " + c.id.hex() + " has other bytes than its id says", {}};
+    offset += c.size;
+  }
+  return ok_status();
+}
+
+}  // namespace
+
+Result<PackCheck> check_sealed_pack(const Context& context, const Vault& vault, const PackId& id, ByteView sealed) {
   const std::string key = pack_key(id);
   auto at = [&](Error e) { return std::move(e).in(key); };
-  COFFER_TRY(auto object, vault.open_sealed_view(context, key, crypto::ObjectKind::kPack));
-  auto frames = read_pack_table(*object.reader);
+  auto header = crypto::parse_sealed_header(sealed.first(std::min(sealed.size(), crypto::kSealedHeaderSize)));
+  if (!header.ok()) return at(std::move(header).error());
+  if (header->object_id != id) return at(Error{ErrorCode::kCorruption, "it says to be another pack", {}});
+  auto keys = vault.epoch_of(header->key_id);
+  if (!keys.ok()) return at(std::move(keys).error());
+  auto pack = crypto::open_sealed((*keys)->root.view(), crypto::ObjectKind::kPack, vault.place(key), sealed);
+  if (!pack.ok()) return at(std::move(pack).error());
+  auto frames = table_of(*pack);
   if (!frames.ok()) return at(std::move(frames).error());
   PackCheck result;
-  result.sealed_size_bytes = object.view->bytes().size();
-  Bytes stored, plain;
-  for (const PackFrame& f : *frames) {
+  result.sealed_size_bytes = sealed.size();
+  Bytes plain;
+  for (const PackFrame& frame : *frames) {
     COFFER_CHECK_OK(context.check());
-    stored.resize(f.stored_size);
-    if (auto s = object.reader->read_plain(f.offset, stored); !s.ok()) return at(std::move(s).error());
-    plain.resize(f.plain_size);
-    if (auto s = decompress_frame(f.codec, stored, plain); !s.ok()) return at(std::move(s).error());
-    size_t offset = 0;
-    for (const auto& c : f.chunks) {
-      COFFER_TRY(const EpochKeys* keys, vault.epoch(c.id.epoch()));
-      auto mac = keys->chunk_ids->of(ByteView(plain).subspan(offset, c.size));
-      if (std::memcmp(mac.data(), c.id.bytes.data(), 30) != 0)
-        return at(Error{ErrorCode::kCorruption, "chunk " + c.id.hex() + " has other bytes than its id says", {}});
-      offset += c.size;
-    }
-    result.chunks += f.chunks.size();
-    result.plain_size_bytes += f.plain_size;
+    if (auto good = check_frame(vault, frame, *pack, plain); !good.ok()) return at(std::move(good).error());
+    result.chunks += frame.chunks.size();
+    result.plain_size_bytes += frame.plain_size;
   }
   return result;
+}
+
+Result<PackCheck> check_pack(const Context& context, const Vault& vault, const PackId& id) {
+  const std::string key = pack_key(id);
+  auto view = vault.store().view(context, key);
+  if (!view.ok()) return std::move(view).error().in(key);
+  return check_sealed_pack(context, vault, id, (*view)->bytes());
 }
 
 }  // namespace coffer::vault

@@ -54,5 +54,7 @@ struct PackCheck {
   uint64_t sealed_size_bytes = 0, chunks = 0, plain_size_bytes = 0;
 };
 Result<PackCheck> check_pack(const Context& context, const Vault& vault, const PackId& id);
+/// The same of bytes in memory that were given as the pack `id`, from wherever they come.
+Result<PackCheck> check_sealed_pack(const Context& context, const Vault& vault, const PackId& id, ByteView sealed);
 
 }  // namespace coffer::vault

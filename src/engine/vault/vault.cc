@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "engine/vault/put_checked.h"
+
 namespace coffer::vault {
 namespace {
 
@@ -148,36 +150,6 @@ std::string names_of(const std::vector<crypto::KeySlot>& slots) {
 bool has_slot(const crypto::Keyset& keyset, std::string_view name) {
   return std::any_of(keyset.slots.begin(), keyset.slots.end(),
                      [&](const crypto::KeySlot& s) { return s.name == name; });
-}
-
-Error cannot_trust(const store::ObjectStore& store, std::string_view key) {
-  return {ErrorCode::kCorruption, "reading back " + std::string(key) + " gave other bytes than were stored",
-          "the storage at " + store.describe() + " cannot be trusted: check the disk and its logs"};
-}
-
-Status read_back(const Context& context, store::ObjectStore& store, std::string_view key, ByteView expected) {
-  if (store.capabilities().reads_back) return ok_status();
-  auto view = store.view(context, key);
-  if (!view.ok()) return std::move(view).error().in("reading back " + std::string(key));
-  if (!equal((*view)->bytes(), expected)) return cannot_trust(store, key);
-  return ok_status();
-}
-
-/// put(), and after an error that leaves open whether it happened, a look. kAlreadyExists when other bytes are there.
-Status put_and_look(const Context& context, store::ObjectStore& store, std::string_view key, ByteView body) {
-  auto put = store.put(context, key, body);
-  if (put.ok()) return read_back(context, store, key, body);
-  auto there = store.view(Context(), key);
-  if (!there.ok()) return std::move(put).error().in("storing " + std::string(key));
-  ByteView bytes = (*there)->bytes();
-  if (equal(bytes, body)) return ok_status();
-  // The beginning of our own bytes is what a backend without atomic put leaves; it would stand in everybody's way.
-  if (put.code() != ErrorCode::kAlreadyExists && bytes.size() < body.size() && equal(bytes, body.first(bytes.size()))) {
-    there->reset();
-    COFFER_CHECK_OK(store.remove(Context(), key));
-    return std::move(put).error().in("storing " + std::string(key));
-  }
-  return Error{ErrorCode::kAlreadyExists, "object " + std::string(key) + " exists already", {}};
 }
 
 // ---- keys
