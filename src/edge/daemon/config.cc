@@ -41,6 +41,18 @@ constexpr ConfigKey kKeys[] = {
      "The host names under which buckets are reached as sub-domains: with \"s3.example.internal\" the host "
      "photos.s3.example.internal is the bucket photos. Hosts below localhost always work so; path style does "
      "everywhere."},
+    {"backup.vaults", "string", "DATA/vaults", "The folder of the vaults, one below it for each backup vault."},
+    {"backup.restores", "string", "DATA/databases",
+     "The folder below which databases are restored that name no place of their own."},
+    {"backup.workers", "integer", "4",
+     "How many jobs (backups, copies, exports, restores) are at work at once, 1 to 64."},
+    {"postgres", "tables", "",
+     "Where the programs of a PostgreSQL major are when they are not where packages put them: each with a major (15) "
+     "and the folder of its programs. Proving, exporting and restoring need a server of the database's major."},
+    {"functions.python", "string", "python3 in PATH", "The interpreter that serves every python3.x runtime."},
+    {"functions.node", "string", "node in PATH", "The interpreter that serves every nodejs runtime."},
+    {"functions.network", "boolean", "false",
+     "Lets functions reach any host. Without it they reach this installation's endpoint alone."},
     {"accounts", "tables", "[[accounts]] name = \"main\", id = \"111111111111\"",
      "The accounts of this installation, each with a name (its profile in DATA/credentials) and an id of 12 digits. "
      "New ones are made at "
@@ -212,6 +224,14 @@ Status check_config(const Config& config) {
     if (!names.insert(account.name).second) return invalid("two accounts are named " + account.name);
     if (!ids.insert(account.id).second) return invalid("two accounts have the id " + account.id);
   }
+  std::set<int64_t> majors;
+  for (const PostgresConfig& postgres : config.postgres) {
+    if (postgres.major == 0 || postgres.programs.empty())
+      return invalid("a table postgres lacks its major or the folder of its programs",
+                     "write [[postgres]] major = 17, programs = \"/opt/pg17/bin\"");
+    if (!majors.insert(postgres.major).second)
+      return invalid("two tables postgres are of major " + std::to_string(postgres.major));
+  }
   std::set<std::string> peers;
   for (const PeerConfig& peer : config.peers) {
     const bool known = peer.public_key.empty() || (peer.public_key.size() == 64 && from_hex(peer.public_key).ok());
@@ -270,6 +290,23 @@ Result<Config> parse_config(std::string_view toml_text, std::string_view file_na
   COFFER_CHECK_OK(reader.tables("s3", [&](Reader& s3) -> Status {
     COFFER_CHECK_OK(s3.text("objects", config.objects));
     return s3.texts("domains", config.s3_domains);
+  }));
+  COFFER_CHECK_OK(reader.tables("backup", [&](Reader& backup) -> Status {
+    COFFER_CHECK_OK(backup.text("vaults", config.vaults));
+    COFFER_CHECK_OK(backup.text("restores", config.restores));
+    return backup.integer("workers", config.workers, 1, 64);
+  }));
+  COFFER_CHECK_OK(reader.tables("postgres", [&](Reader& table) -> Status {
+    PostgresConfig postgres;
+    COFFER_CHECK_OK(table.integer("major", postgres.major, 13, 18));
+    COFFER_CHECK_OK(table.text("programs", postgres.programs));
+    config.postgres.push_back(std::move(postgres));
+    return ok_status();
+  }));
+  COFFER_CHECK_OK(reader.tables("functions", [&](Reader& functions) -> Status {
+    COFFER_CHECK_OK(functions.text("python", config.python));
+    COFFER_CHECK_OK(functions.text("node", config.node));
+    return functions.boolean("network", config.functions_network);
   }));
   COFFER_CHECK_OK(reader.tables("peers", [&](Reader& table) -> Status {
     PeerConfig peer;

@@ -23,6 +23,12 @@ struct PeerConfig {
   std::string certificate_authority;  // PEM file; empty: the system's roots
 };
 
+/// Programs of one PostgreSQL major.
+struct PostgresConfig {
+  int64_t major = 0;
+  std::string programs;  // the folder with its postgres, initdb, pg_dump
+};
+
 struct Config {
   std::string data;  // folder of this installation
   std::string host = "127.0.0.1";
@@ -36,7 +42,13 @@ struct Config {
   std::string objects;           // folder of the objects' bytes; empty: DATA/objects
   std::vector<std::string> s3_domains;  // hosts whose sub-domains are buckets
   std::vector<PeerConfig> peers;
-  int64_t tasks = 16;  // requests at work at once
+  std::string vaults;                    // folder of the vaults; empty: DATA/vaults
+  std::string restores;                  // folder of restored databases; empty: DATA/databases
+  std::vector<PostgresConfig> postgres;  // majors that are not where packages put them
+  std::string python, node;              // what serves python3.x and nodejs; empty: found in PATH
+  bool functions_network = false;        // functions may reach other hosts
+  int64_t workers = 4;                   // jobs at work at once
+  int64_t tasks = 16;                    // requests at work at once
   int64_t connections = 10'000;
 };
 

@@ -94,6 +94,35 @@ TEST(Config, TheManualPageNamesEveryKey) {
   for (const ConfigKey& key : config_keys()) EXPECT_NE(page.find(key.name), std::string::npos) << key.name;
 }
 
+TEST(Config, VaultsServersAndFunctionsHaveTheirPlaces) {
+  const Result<Config> config = parse_config(R"(data = "/d"
+[backup]
+vaults = "/srv/vaults"
+restores = "/srv/databases"
+workers = 8
+[[postgres]]
+major = 17
+programs = "/opt/pg17/bin"
+[functions]
+python = "/usr/bin/python3.11"
+network = true
+)",
+                                             "f");
+  ASSERT_TRUE(config.ok()) << config.error().message;
+  EXPECT_EQ(config->vaults, "/srv/vaults");
+  EXPECT_EQ(config->restores, "/srv/databases");
+  EXPECT_EQ(config->workers, 8);
+  ASSERT_EQ(config->postgres.size(), 1U);
+  EXPECT_EQ(config->postgres[0].major, 17);
+  EXPECT_EQ(config->python, "/usr/bin/python3.11");
+  EXPECT_TRUE(config->functions_network);
+  for (const char* wrong :
+       {"[[postgres]]\nmajor = 17\n", "[[postgres]]\nprograms = \"/x\"\n", "[backup]\nworkers = 0\n",
+        "[[postgres]]\nmajor = 12\nprograms = \"/x\"\n", "[functions]\nperl = \"x\"\n",
+        "[[postgres]]\nmajor = 17\nprograms = \"/x\"\n[[postgres]]\nmajor = 17\nprograms = \"/y\"\n"})
+    EXPECT_FALSE(parse_config("data = \"/d\"\n" + std::string(wrong), "f").ok()) << wrong;
+}
+
 TEST(Config, PeersAreEnrolledByAccount) {
   const std::string key(64, 'a');
   const Result<Config> config = parse_config("data = \"/d\"\n[[peers]]\naccount = \"222222222222\"\npublic_key = \"" +
