@@ -79,6 +79,7 @@ class ArrowPartWriter final : public PartWriter {
   std::unique_ptr<::parquet::arrow::FileWriter> writer_;
   int64_t batch_rows_ = 0;
   uint64_t batch_bytes_ = 0, group_bytes_ = 0;
+  bool group_begun_ = false;
   PartTotals totals_;
   std::optional<size_t> misfit_;
 };
@@ -125,7 +126,6 @@ Status ArrowPartWriter::begin() {
     }
     if (auto status = writer_->AddKeyValueMetadata(arrow::key_value_metadata(keys, values)); !status.ok())
       return failed(status);
-    if (auto status = writer_->NewBufferedRowGroup(); !status.ok()) return failed(status);
   } catch (const std::exception& e) {
     return failed(arrow::Status::UnknownError(e.what()));
   }
@@ -174,9 +174,11 @@ Status ArrowPartWriter::write_batch() {
     arrays.push_back(std::move(*presented));
   }
   try {
-    if (group_bytes_ >= options_.row_group_size_bytes) {
+    // The first one comes with the first rows: a table without rows has none.
+    if (!group_begun_ || group_bytes_ >= options_.row_group_size_bytes) {
       if (auto status = writer_->NewBufferedRowGroup(); !status.ok()) return failed(status);
       group_bytes_ = 0;
+      group_begun_ = true;
     }
     auto batch = arrow::RecordBatch::Make(schema_, batch_rows_, std::move(arrays));
     if (auto status = writer_->WriteRecordBatch(*batch); !status.ok()) return failed(status);

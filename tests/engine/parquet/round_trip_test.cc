@@ -104,18 +104,26 @@ class RoundTrip : public ::testing::TestWithParam<int> {
         "CREATE TYPE nest AS (p pair, a int8[], r int4range);"
         "CREATE DOMAIN positive AS int4 CHECK (value > 0); CREATE DOMAIN few AS int4[]; "
         "CREATE DOMAIN amount AS numeric(8,3);";
+    server_->sql(sql);
     for (const Case& c : cases()) {
-      sql += "CREATE TABLE " + std::string(c.name) + " (v " + c.type + ", n int4 GENERATED ALWAYS AS IDENTITY); ";
+      sql = "CREATE TABLE " + std::string(c.name) + " (v " + c.type + ", n int4 GENERATED ALWAYS AS IDENTITY); ";
       sql += "INSERT INTO " + std::string(c.name) + " (v) SELECT v::" + c.type + " FROM (VALUES " + c.values +
              ") AS x(v); ";
+      auto made = server_->connect()->query({}, sql);
+      if (made.ok()) {
+        cases_.push_back(c);
+      } else {
+        // Not every server is built with libxml.
+        ASSERT_NE(made.error().message.find("libxml"), std::string::npos) << made.error().message;
+      }
     }
-    server_->sql(sql);
     connection_ = open_session(*server_);
     database_ = must(read_database({}, *connection_, "postgres"));
   }
   std::unique_ptr<TestServer> server_;
   std::unique_ptr<postgres::Connection> connection_;
   SourceDatabase database_;
+  std::vector<Case> cases_;  // that this server can have
 };
 
 }  // namespace
@@ -123,7 +131,7 @@ class RoundTrip : public ::testing::TestWithParam<int> {
 INSTANTIATE_TEST_SUITE_P(Majors, RoundTrip, ::testing::Values(15, 17, 18));
 
 TEST_P(RoundTrip, EachTypeHasEqualDigestsInTheServerAndInTheFileInBothLayouts) {
-  for (const Case& c : cases()) {
+  for (const Case& c : cases_) {
     for (Layout layout : {Layout::kRds, Layout::kTyped}) {
       SCOPED_TRACE(std::string(c.name) + (layout == Layout::kRds ? " rds" : " typed"));
       auto out = export_table(*connection_, database_, table_named(database_, c.name), layout);
@@ -139,9 +147,20 @@ TEST_P(RoundTrip, EachTypeHasEqualDigestsInTheServerAndInTheFileInBothLayouts) {
 
 TEST_P(RoundTrip, OnlyColumnsWithValuesThatTheirTypeCannotHoldBecomeText) {
   const std::set<std::string> expected = {"numerics_nan", "midnights", "late_timestamps", "matrixes", "shifted_arrays"};
-  for (const Case& c : cases()) {
+  for (const Case& c : cases_) {
     auto out = export_table(*connection_, database_, table_named(database_, c.name), Layout::kTyped);
     EXPECT_EQ(out->widened.empty(), !expected.contains(c.name)) << c.name;
+  }
+}
+
+TEST_P(RoundTrip, ATableWithoutRowsIsAFileWithAllColumns) {
+  server_->sql("CREATE TABLE nothing (a int4, b text[], c numeric(5,2), d mood)");
+  database_ = must(read_database({}, *connection_, "postgres"));
+  for (Layout layout : {Layout::kRds, Layout::kTyped}) {
+    auto out = export_table(*connection_, database_, table_named(database_, "nothing"), layout);
+    EXPECT_EQ(out->by_parquet, out->by_sql);
+    EXPECT_EQ(out->by_parquet.rows, 0U);
+    EXPECT_EQ(out->by_parquet.columns.size(), 4U);
   }
 }
 
