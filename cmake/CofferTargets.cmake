@@ -62,11 +62,14 @@ function(coffer_test folder)
   add_test(NAME ${folder} COMMAND ${name})
 endfunction()
 
-# coffer_model_tables(FILE kms iam): the rule that makes FILE, a .cc with the models of these services, from COFFER_BOTOCORE.
+# coffer_model_tables(FILE kms iam models/coffer.json): the rule that makes FILE, a .cc with the models of these services, from
+# COFFER_BOTOCORE, and from model files of our own.
 function(coffer_model_tables file)
+  set(own_models ${ARGN})
+  list(FILTER own_models INCLUDE REGEX "\\.json$")
   add_custom_command(OUTPUT ${file}
     COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/scripts/make_models.py ${COFFER_BOTOCORE} ${file} ${ARGN}
-    DEPENDS ${CMAKE_SOURCE_DIR}/scripts/make_models.py ${COFFER_BOTOCORE} VERBATIM)
+    DEPENDS ${CMAKE_SOURCE_DIR}/scripts/make_models.py ${COFFER_BOTOCORE} ${own_models} VERBATIM)
 endfunction()
 
 # coffer_fuzz_targets(): every *_fuzz.cc of tests/fuzz as one libFuzzer program; the target fuzz_targets builds them all.

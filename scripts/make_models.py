@@ -3,7 +3,8 @@
 name: one C++ file of constants, without documentation.
 
 usage: make_models.py BOTOCORE OUTPUT SERVICE...
-BOTOCORE is a wheel or an unpacked package folder; SERVICE is a folder of its data ("kms"); the newest API version is taken.
+BOTOCORE is a wheel or an unpacked package folder; SERVICE is a folder of its data ("kms"), of which the newest API version is taken,
+or a model file of our own in the same form ("models/coffer.json": the service coffer).
 """
 import gzip
 import json
@@ -42,6 +43,8 @@ class Package:
         return json.loads(gzip.decompress(data) if name.endswith(".gz") else data)
 
     def service(self, service):
+        if service.endswith(".json"):
+            return json.loads(Path(service).read_text())
         models = sorted(n for n in self.names(service) if n.split("/")[-1].startswith("service-2.json"))
         if not models:
             sys.exit(f"make_models: botocore at {self.path} has no service {service}")
@@ -195,7 +198,7 @@ def main():
         sys.exit(__doc__)
     package = Package(sys.argv[1])
     patterns = {}
-    services = [Service(name, package.service(name), patterns) for name in sorted(set(sys.argv[3:]))]
+    services = [Service(Path(name).stem, package.service(name), patterns) for name in sorted(set(sys.argv[3:]), key=lambda n: Path(n).stem)]
     out = ["// Made by scripts/make_models.py.", '#include "edge/wire/model.h"', '#include "edge/wire/unicode.h"', "",
            "namespace coffer::wire {", "namespace {", ""]
     for service in services:

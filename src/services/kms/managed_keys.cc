@@ -13,18 +13,33 @@ std::string short_name(const Request& r) {
   return principal.substr(0, principal.find('.'));
 }
 
-/// Everybody in the account, through the service; and the account looks at the key.
+/// Everybody in the account, through the service; and the account looks at the key. A service that works when nobody
+/// asks (a backup at night) uses its key by itself.
 std::string policy_of(const std::string& service, const std::string& account, const std::string& region) {
-  return "{\n  \"Version\" : \"2012-10-17\",\n  \"Id\" : \"auto-" + service +
-         "-2\",\n  \"Statement\" : [ {\n    \"Sid\" : \"Allow access through " + service +
-         " for all principals in the account that are authorized to use " + service +
-         "\",\n    \"Effect\" : \"Allow\",\n    \"Principal\" : {\n      \"AWS\" : \"*\"\n    },\n    \"Action\" : [ "
-         "\"kms:Encrypt\", \"kms:Decrypt\", \"kms:ReEncrypt*\", \"kms:GenerateDataKey*\", \"kms:DescribeKey\" ],\n"
-         "    \"Resource\" : \"*\",\n    \"Condition\" : {\n      \"StringEquals\" : {\n        \"kms:CallerAccount\" "
-         ": "
-         "\"" +
-         account + "\",\n        \"kms:ViaService\" : \"" + service + "." + region +
-         ".amazonaws.com\"\n      }\n    }\n  }, {\n    \"Sid\" : \"Allow direct access to key metadata to the "
+  const std::string uses =
+      "\"kms:Encrypt\", \"kms:Decrypt\", \"kms:ReEncrypt*\", \"kms:GenerateDataKey*\", \"kms:DescribeKey\"";
+  const bool by_itself = service != "s3";
+  std::string policy =
+      "{\n  \"Version\" : \"2012-10-17\",\n  \"Id\" : \"auto-" + service +
+      "-2\",\n  \"Statement\" : [ {\n    \"Sid\" : \"Allow access through " + service +
+      " for all principals in the account that are authorized to use " + service +
+      "\",\n    \"Effect\" : \"Allow\",\n    \"Principal\" : {\n      \"AWS\" : \"*\"\n    },\n    \"Action\" : [ " +
+      uses + (by_itself ? ", \"kms:CreateGrant\", \"kms:ListGrants\"" : "") +
+      " ],\n"
+      "    \"Resource\" : \"*\",\n    \"Condition\" : {\n      \"StringEquals\" : {\n        \"kms:CallerAccount\" "
+      ": "
+      "\"" +
+      account + "\",\n        \"kms:ViaService\" : \"" + service + "." + region +
+      ".amazonaws.com\"\n      }\n    }\n  }, ";
+  if (by_itself)
+    policy += "{\n    \"Sid\" : \"Allow " + service + " by itself for the account\",\n    \"Effect\" : \"Allow\",\n" +
+              "    \"Principal\" : {\n      \"Service\" : \"" + service +
+              ".amazonaws.com\"\n    },\n    \"Action\" : [ " + uses +
+              " ],\n    \"Resource\" : \"*\",\n    \"Condition\" : {\n      \"StringEquals\" : {\n        "
+              "\"aws:SourceAccount\" : \"" +
+              account + "\"\n      }\n    }\n  }, ";
+  return policy +
+         "{\n    \"Sid\" : \"Allow direct access to key metadata to the "
          "account\",\n    \"Effect\" : \"Allow\",\n    \"Principal\" : {\n      \"AWS\" : \"arn:aws:iam::" +
          account +
          ":root\"\n    },\n    \"Action\" : [ \"kms:Describe*\", \"kms:Get*\", \"kms:List*\" ],\n    \"Resource\" : "
@@ -52,7 +67,8 @@ Result<api::Value> create_aws_managed_key(const Request& r) {
   key.spec = "SYMMETRIC_DEFAULT";
   key.usage = "ENCRYPT_DECRYPT";
   key.manager = "AWS";
-  key.description = "Default key that protects my " + service + " objects when no other key is defined";
+  key.description = "Default key that protects my " + service + (service == "s3" ? " objects" : " data") +
+                    " when no other key is defined";
   key.policy = policy_of(service, key.account, key.region);
   key.created = r.now();
   key.rotates = true;

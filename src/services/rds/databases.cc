@@ -265,6 +265,10 @@ Result<std::vector<Database>> databases_probed_before(Transaction& t, WallTime t
   return databases(t, "WHERE probed < $1 ORDER BY probed, account, region, identifier LIMIT $2", {time, limit});
 }
 
+Result<std::vector<Database>> automated_databases(Transaction& t) {
+  return databases(t, "WHERE retention_days > 0 ORDER BY account, region, identifier", {});
+}
+
 Result<std::vector<Database>> databases_behind(Transaction& t, std::string_view account, std::string_view region,
                                                std::string_view after, int64_t limit) {
   return databases(t, "WHERE account = $1 AND region = $2 AND identifier > $3 ORDER BY identifier LIMIT $4",

@@ -38,7 +38,7 @@ namespace {
 constexpr std::string_view kExportColumns =
     "account, region, identifier, source_arn, bucket, prefix, role_arn, kms_key, layout, status, failure_cause, "
     "warning, only_these, percent, extracted_bytes, snapshot_time, created, started, ended, place_account, "
-    "place_region, place_name, place_key, reference, snapshot_identifier, database_identifier";
+    "place_region, place_name, place_key, reference, snapshot_identifier, database_identifier, grant_id";
 constexpr std::string_view kOver = "('COMPLETE', 'FAILED', 'CANCELED')";
 
 ExportTask export_of(const catalog::Row& row) {
@@ -57,6 +57,7 @@ ExportTask export_of(const catalog::Row& row) {
   e.reference = row.text(23);
   e.snapshot_identifier = row.text(24);
   e.database_identifier = row.text(25);
+  e.grant_id = row.text(26);
   return e;
 }
 
@@ -76,7 +77,7 @@ Status insert_export(Transaction& t, const ExportTask& e) {
   const std::string only = text_of(e.only);
   COFFER_CHECK_OK(t.run("INSERT INTO rds_exports (" + std::string(kExportColumns) +
                             ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, "
-                            "$18, $19, $20, $21, $22, $23, $24, $25, $26)",
+                            "$18, $19, $20, $21, $22, $23, $24, $25, $26, $27)",
                         {e.account,
                          e.region,
                          e.identifier,
@@ -102,7 +103,8 @@ Status insert_export(Transaction& t, const ExportTask& e) {
                          e.place.key_arn,
                          e.reference,
                          e.snapshot_identifier,
-                         e.database_identifier}));
+                         e.database_identifier,
+                         e.grant_id}));
   return ok_status();
 }
 
@@ -206,7 +208,7 @@ std::span<const catalog::Migration> migrations() {
        "NOT NULL, percent BIGINT NOT NULL, extracted_bytes BIGINT NOT NULL, snapshot_time BIGINT NOT NULL, created "
        "BIGINT NOT NULL, started BIGINT, ended BIGINT, place_account TEXT NOT NULL, place_region TEXT NOT NULL, "
        "place_name TEXT NOT NULL, place_key TEXT NOT NULL, reference TEXT NOT NULL, snapshot_identifier TEXT NOT NULL, "
-       "database_identifier TEXT NOT NULL, PRIMARY KEY (account, region, identifier));\n"
+       "database_identifier TEXT NOT NULL, grant_id TEXT NOT NULL, PRIMARY KEY (account, region, identifier));\n"
        "CREATE INDEX rds_exports_point ON rds_exports (reference);\n"
        "CREATE TABLE rds_events (sequence {identity}, account TEXT NOT NULL, region TEXT NOT NULL, source_type TEXT "
        "NOT "

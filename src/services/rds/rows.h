@@ -25,6 +25,8 @@ Result<std::optional<Database>> find_database(Transaction&, std::string_view acc
                                               std::string_view identifier);
 /// Those whose last probe is older, the oldest first.
 Result<std::vector<Database>> databases_probed_before(Transaction&, WallTime time, int64_t limit);
+/// Those that keep automated snapshots.
+Result<std::vector<Database>> automated_databases(Transaction&);
 Result<std::vector<Database>> databases_behind(Transaction&, std::string_view account, std::string_view region,
                                                std::string_view after, int64_t limit);
 
@@ -50,6 +52,7 @@ struct ExportTask {
   // The point behind it: a snapshot may go while it is exported.
   VaultPlace place;
   std::string reference, snapshot_identifier, database_identifier;
+  std::string grant_id;  // by which the role may use the key while the task runs
 
   [[nodiscard]] bool ended_already() const {
     return status == "COMPLETE" || status == "FAILED" || status == "CANCELED";
