@@ -31,6 +31,7 @@ class Service {
 
 struct Options {
   std::vector<std::string> regions;
+  std::string restore_root;  // restored databases lie in ROOT/<account>/<name>, and nowhere else; "": no restores
 };
 /// Everything borrowed outlives the service.
 std::unique_ptr<Service> open_service(catalog::Database& database, iam::Authority& authority, api::Invoke invoke,
