@@ -152,6 +152,15 @@ constexpr Entry kEntries[] = {
     {"DescribeApiDestination", false, on_named<kDestinations>, describe_api_destination},
     {"ListApiDestinations", false, anywhere, list_api_destinations},
     {"DeleteApiDestination", true, on_named<kDestinations>, delete_api_destination},
+    {"CreateArchive", true, on_named<kArchives>, create_archive},
+    {"UpdateArchive", true, on_named<kArchives>, update_archive},
+    {"DescribeArchive", false, on_named<kArchives>, describe_archive},
+    {"ListArchives", false, anywhere, list_archives},
+    {"DeleteArchive", true, on_named<kArchives>, delete_archive},
+    {"StartReplay", true, on_named<kReplays>, start_replay},
+    {"DescribeReplay", false, on_named<kReplays>, describe_replay},
+    {"ListReplays", false, anywhere, list_replays},
+    {"CancelReplay", true, on_named<kReplays>, cancel_replay},
 };
 
 class EventService final : public Service {
@@ -179,7 +188,10 @@ class EventService final : public Service {
     return delivering_.deliver(context, now, lane);
   }
 
-  Status run_due(const Context& context, WallTime now) override { return run_schedules(setting_, context, now); }
+  Status run_due(const Context& context, WallTime now) override {
+    COFFER_CHECK_OK(run_schedules(setting_, context, now));
+    return run_archives(setting_, context, now);
+  }
 
   Result<std::optional<WallTime>> next_due(const Context& context) override {
     COFFER_TRY(auto t, setting_.database.begin(context, catalog::Database::Mode::kRead));

@@ -56,7 +56,8 @@ void drop_duplicates(std::vector<JsonMember>& members) {
 
 class Parser {
  public:
-  Parser(std::string_view text, Duplicates duplicates) : text_(text), duplicates_(duplicates) {}
+  Parser(std::string_view text, Duplicates duplicates, int depth_max)
+      : text_(text), duplicates_(duplicates), depth_max_(depth_max) {}
 
   Result<Json> parse() {
     Json value;
@@ -195,7 +196,7 @@ class Parser {
   }
 
   Status parse_array(Json& value, int depth) {
-    if (depth == kJsonDepthMax) return wrong("more than " + std::to_string(kJsonDepthMax) + " levels");
+    if (depth == depth_max_) return wrong("more than " + std::to_string(depth_max_) + " levels");
     ++at_;
     value.type = Json::Type::kArray;
     value.at = static_cast<uint32_t>(at_);
@@ -209,7 +210,7 @@ class Parser {
     }
   }
   Status parse_object(Json& value, int depth) {
-    if (depth == kJsonDepthMax) return wrong("more than " + std::to_string(kJsonDepthMax) + " levels");
+    if (depth == depth_max_) return wrong("more than " + std::to_string(depth_max_) + " levels");
     ++at_;
     value.type = Json::Type::kObject;
     value.at = static_cast<uint32_t>(at_);
@@ -233,6 +234,7 @@ class Parser {
 
   std::string_view text_;
   Duplicates duplicates_;
+  int depth_max_;
   size_t at_ = 0;
 };
 
@@ -293,7 +295,9 @@ Json Json::string(std::string_view text) {
   return value;
 }
 
-Result<Json> parse_json(std::string_view text, Duplicates duplicates) { return Parser(text, duplicates).parse(); }
+Result<Json> parse_json(std::string_view text, Duplicates duplicates, int depth_max) {
+  return Parser(text, duplicates, depth_max).parse();
+}
 
 std::string write_json(const Json& value) {
   std::string out;

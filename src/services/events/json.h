@@ -42,12 +42,14 @@ struct JsonMember {
   Json value;
 };
 
-inline constexpr int kJsonDepthMax = 1000;
+/// How deep a detail may be, and the whole event around it on its way.
+inline constexpr int kDetailDepthMax = 1000, kJsonDepthMax = kDetailDepthMax + 8;
 
 enum class Duplicates { kLastWins, kKeepAll };
 /// The whole of `text` as one value. kInvalidArgument says what is wrong at which byte. Half of a surrogate pair
 /// becomes U+FFFD.
-Result<Json> parse_json(std::string_view text, Duplicates duplicates = Duplicates::kLastWins);
+Result<Json> parse_json(std::string_view text, Duplicates duplicates = Duplicates::kLastWins,
+                        int depth_max = kJsonDepthMax);
 /// Compact, members in their order.
 std::string write_json(const Json& value);
 /// A string with its quotes.

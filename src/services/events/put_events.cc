@@ -32,7 +32,7 @@ Result<Value> put_entry(const Request& r, const Value& entry) {
   const std::string_view source = entry.text("Source");
   if (source.starts_with("aws.") && !r.by_service())
     return refused("NotAuthorizedForSourceException", "Not authorized for the source.");
-  auto detail = parse_json(entry.text("Detail"));
+  auto detail = parse_json(entry.text("Detail"), Duplicates::kLastWins, kDetailDepthMax);
   if (!detail.ok() || !detail->is_object()) return refused("MalformedDetail", "Detail is malformed.");
   const std::string id = random_uuid(r.setting.entropy);
   Json event = Json::object();

@@ -268,7 +268,7 @@ class Random {
 
 TEST(Matcher, AgreesWithThePlainMeaningOnRandomPatternsAndEvents) {
   size_t matched = 0, asked = 0;
-  for (uint64_t seed = 0; seed < 200; ++seed) {
+  for (uint64_t seed = 0; seed < 100; ++seed) {
     Random random(seed);
     std::vector<Pattern> patterns;
     std::vector<std::string> texts;

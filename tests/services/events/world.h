@@ -201,7 +201,7 @@ class World : public iam::House {
     return must(events_->dead_letters(Context(), account, kRegion, 0, 100));
   }
   int64_t count(const std::string& table) {
-    return must(read()->run("SELECT count(*) FROM " + table)).at(0).integer(0);
+    return iam::must(read()->run("SELECT count(*) FROM " + table)).at(0).integer(0);
   }
   static Json json(const std::string& text) { return must(parse_json(text)); }
 
