@@ -260,6 +260,45 @@ const std::vector<CommandSpec>& command_table() {
        .options = Options{option("to", "DIR", "the data directory to make", Values::kDirectory)} + kRestore + kOpened +
                   kWork + kOutput,
        .run = run_recover},
+      {.name = "copy",
+       .summary = "copy points into a vault that somebody else keeps",
+       .description =
+           {"Sealed objects go as they are, and only those that are not there yet. The place that --to names becomes a "
+            "mirror of this vault: "
+            "the same points under the receiver's own keys, with a history, retention and collector of its own; "
+            "whoever "
+            "has the source can change nothing in it. "
+            "Run it on the receiver's side, with what reads the source and nothing more.",
+            "Every chunk is checked before it is stored, and the point is visible only when all of it is there and was "
+            "read back. A copy that was interrupted goes "
+            "on where it was. With --all, a point that is damaged in the source is told and left out, and the exit "
+            "code "
+            "is 3."},
+       .examples =
+           {{"coffer copy latest --vault /srv/vault --key /etc/coffer/b.key --to /mnt/second/vault --to-key "
+             "own=/etc/coffer/own.key",
+             "the newest point"},
+            {"coffer copy --all --vault s3://backups/prod --key kms:alias/reader --to s3://second/prod --to-key "
+             "own=kms:alias/own --to-key officer=passphrase-file:/etc/coffer/officer",
+             "everything that is not there yet, into a mirror with two slots"}},
+       .arguments = {many(argument("POINT", kPointHelp, Values::kPoint))},
+       .options =
+           Options{
+               flag("all", "every point of the source that is not there yet, oldest first"),
+               option("to", "PLACE", "where the mirror is, or is made; written like --vault", Values::kDirectory),
+               repeatable(option("to-key", "[NAME=]KEY",
+                                 "the receiver's key, written like --key; the first one opens the mirror, and a new "
+                                 "mirror gets a slot for each",
+                                 Values::kFile)),
+               choice("verify",
+                      "what is read back before a point counts: all of it, or what is new with it; all unless given",
+                      {"all", "new"}),
+               flag("no-lease",
+                    "write nothing into the source, not even that it is being read; its collector may then take a "
+                    "forgotten point away meanwhile"),
+               option("name", "LABEL", "what the receiver calls the copy")} +
+           kOpened + kWork + kOutput,
+       .run = run_copy_command},
       {.name = "verify",
        .summary = "read back every byte of points and compare",
        .description =
@@ -288,6 +327,31 @@ const std::vector<CommandSpec>& command_table() {
                           flag("keep-scratch", "leave the restored copy and say where it is")} +
                   kServers + kOpened + kWork + kOutput,
        .run = run_prove_command},
+      {.name = "export",
+       .summary = "write a point's tables as Parquet files, proven row by row",
+       .description =
+           {"Restores the point into scratch, starts the sandboxed server that coffer prove starts, and writes each "
+            "table as Parquet below DIR/NAME. Then every file is read again, and its counts and digests are compared "
+            "with those that the server computes by SQL. Layout typed keeps the type of each value and can be loaded "
+            "again; layout rds is what Amazon RDS writes when it exports a snapshot of PostgreSQL.",
+            "coffer export verify DIR reads an export again and compares it with its manifest; with --vault and --key "
+            "it also checks that this vault signed it. The exit code is 3 when something differs."},
+       .examples = {{"coffer export latest --to /srv/exports --vault /srv/vault --key /etc/coffer/ops.key",
+                     "everything of the newest point, typed"},
+                    {"coffer export latest --to /srv/exports --layout rds --only shop.public --name nightly-1",
+                     "one schema, as RDS would"},
+                    {"coffer export verify /srv/exports --name nightly-1", "is it still what was exported?"}},
+       .arguments = {argument("POINT", std::string(kPointHelp) + "; or the word verify", Values::kPoint),
+                     optional(argument("DIR", "after verify: the folder that the export was written to",
+                                       Values::kDirectory))},
+       .options =
+           Options{option("to", "DIR", "the folder for the export; it is made when it is missing", Values::kDirectory),
+                   choice("layout", "which types and file names; typed unless given", {"typed", "rds"}),
+                   repeatable(option("only", "NAME", "DATABASE, DATABASE.SCHEMA or DATABASE.SCHEMA.TABLE")),
+                   option("name", "NAME", "the export's own folder below DIR; point-<id> unless given"),
+                   flag("allow-skipped", "leave out what cannot be exported and name it, instead of failing")} +
+           kServers + kOpened + kWork + kOutput,
+       .run = run_export_command},
       {.name = "why",
        .summary = "why a point is kept, when it goes, what it costs",
        .description = {"With the options of a retention policy it tells what that policy would do with the point."},
@@ -325,15 +389,28 @@ const std::vector<CommandSpec>& command_table() {
       {.name = "doctor",
        .summary = "what is wrong, why, and what to do next",
        .description = {"Looks at this machine; with --vault and --key at the vault; with --conninfo at a database as a "
-                       "source. Exit code 0: nothing is "
+                       "source; with --data at the accounts of an installation: keys that are lent, roles with too "
+                       "many rights, functions that are cut off or lose what they fail at, replicas without a "
+                       "lifecycle, vaults without a lock. Exit code 0: nothing is "
                        "wrong, though there may be advice; 3: something is."},
        .examples = {{"coffer doctor --vault /srv/vault --key /etc/coffer/ops.key --conninfo 'host=db1 user=coffer'",
                      "everything"},
+                    {"coffer doctor --data /srv/coffer --region us-east-2",
+                     "what is weak in the accounts of the daemon that runs on this folder"},
                     {"coffer doctor --json", "this machine alone, for a monitor"}},
        .arguments = {},
        .options = Options{from_environment(option("conninfo", "CONNINFO", "a database to look at as a source"),
                                            "COFFER_CONNINFO"),
-                          option("pgdata", "DIR", "its data directory, for the local reader", Values::kDirectory)} +
+                          option("pgdata", "DIR", "its data directory, for the local reader", Values::kDirectory),
+                          option("data", "DIR",
+                                 "the data folder of an installation: the accounts in its credentials file are looked at "
+                                 "through its daemon, which must run",
+                                 Values::kDirectory),
+                          from_environment(option("endpoint", "URL",
+                                                  "where that daemon answers; http://127.0.0.1:9420 unless given"),
+                                           "AWS_ENDPOINT_URL"),
+                          from_environment(option("region", "REGION", "which Region is looked at; us-east-1 unless given"),
+                                           "AWS_DEFAULT_REGION")} +
                   kServers + kOpened + kWork + kOutput,
        .run = run_doctor_command},
       {.name = "up",

@@ -1,13 +1,10 @@
 #include "engine/jobs/prove.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <optional>
 
-#include "engine/jobs/scratch_directory.h"
+#include "engine/jobs/scratch_copy.h"
 #include "engine/postgres/connection.h"
-#include "engine/postgres/control_file.h"
-#include "engine/postgres/scratch_server.h"
 
 namespace coffer::jobs {
 
@@ -15,8 +12,7 @@ using namespace vault;
 
 namespace {
 
-constexpr size_t kFindingsMax = 100;              // of an attestation; the rest is a number
-constexpr uint64_t kSpaceReserve = 512ull << 20;  // for the WAL and temporary files of recovery
+constexpr size_t kFindingsMax = 100;  // of an attestation; the rest is a number
 
 // What an error says about the point: damage, or that this machine could not look. Only the first speaks against the
 // point.
@@ -38,12 +34,9 @@ class Prover {
 
  private:
   Status check(const Manifest& manifest);
-  Status prepare(const Manifest& manifest);
-  Status check_program(int major);
-  Status restore(const Manifest& manifest);
-  Status boot_and_read(const Manifest& manifest, const postgres::ControlFile& control);
+  Status restore();
+  Status boot_and_read();
   Status check_pages(const postgres::ControlFile& control);
-  Result<postgres::ControlFile> restored_control_file();
   void tell_facts();
   void found(std::string line) {
     if (report_.attestation.findings.size() < kFindingsMax) {
@@ -59,98 +52,39 @@ class Prover {
   const Vault& vault_;
   const ProveOptions& options_;
   ProveReport report_;
-  std::unique_ptr<ScratchDirectory> scratch_;
-  std::string binaries_, data_, work_;
-  std::map<uint32_t, std::string> tablespaces_;  // oid -> directory in the scratch
+  std::optional<ScratchCopy> copy_;
   std::vector<std::string> not_checked_;
   uint64_t findings_left_out_ = 0;
 };
 
-// A folder that holds another major would only make the copy look broken.
-Status Prover::check_program(int major) {
-  ProcessSpec spec;
-  spec.argv = {binaries_ + "/postgres", "--version"};
-  spec.environment = {{"LC_ALL", "C"}};
-  auto asked = env_.processes.run(context_, spec, std::chrono::seconds(60));
-  if (!asked.ok()) return not_proven(std::move(asked).error().in("asking the server program for its version"));
-  const std::string said = asked->output.substr(0, asked->output.find('\n')).substr(0, 200);
-  const size_t digits = said.find_first_of("0123456789");
-  if (asked->exit_code == 0 && digits != std::string::npos && std::atoi(said.c_str() + digits) == major)
-    return ok_status();
-  return Error{ErrorCode::kNotProven,
-               binaries_ + "/postgres is not PostgreSQL " + std::to_string(major) + ", but says '" + said + "'",
-               "correct --pg-bin " + std::to_string(major) + "=... or COFFER_PG_BIN_" + std::to_string(major)};
-}
-
-// Everything that may be missing on this machine is asked for before anything is copied.
-Status Prover::prepare(const Manifest& manifest) {
-  COFFER_TRY(binaries_, postgres::find_server_binaries(env_.files, manifest.major, env_.pg_binaries));
-  COFFER_CHECK_OK(check_program(manifest.major));
-  COFFER_TRY(auto around, env_.files.open_directory(env_.scratch));
-  COFFER_TRY(uint64_t free_bytes, around->free_bytes());
-  if (free_bytes < manifest.size_bytes + kSpaceReserve)
-    return Error{ErrorCode::kNotProven,
-                 "the scratch directory " + env_.scratch + " has " + std::to_string(free_bytes) +
-                     " bytes free, the restored copy needs " + std::to_string(manifest.size_bytes + kSpaceReserve),
-                 "free space there, or give a larger place with --scratch"};
-  COFFER_TRY(scratch_, ScratchDirectory::create(env_));
-  COFFER_TRY(data_, scratch_->make("d"));
-  COFFER_TRY(work_, scratch_->make("w"));
-  for (const auto& [oid, source_path] : manifest.tablespaces) {
-    if (!source_path.starts_with('/')) continue;  // lies inside the data directory and comes with it
-    COFFER_TRY(tablespaces_[oid], scratch_->make("t" + std::to_string(oid)));
-  }
-  return ok_status();
-}
-
-Status Prover::restore(const Manifest& manifest) {
+Status Prover::restore() {
   const MonoTime began = env_.clock.mono();
-  RestoreOptions options;
-  options.point_id = manifest.id;
-  options.target = data_;
-  options.write_settings = false;
-  for (const auto& [oid, path] : tablespaces_) options.tablespaces[std::to_string(oid)] = path;
-  COFFER_TRY(RestoreReport restored, run_restore(context_, env_, vault_, options));
+  COFFER_TRY(RestoreReport restored, copy_->restore(context_));
   report_.restore_ms = ms_since(began);
   report_.attestation.size_bytes = restored.size_bytes;
   report_.attestation.facts["files"] = std::to_string(restored.files);
   return ok_status();
 }
 
-Result<postgres::ControlFile> Prover::restored_control_file() {
-  COFFER_TRY(Bytes contents, env_.files.read_file(data_ + "/global/pg_control", 64 << 10));
-  return postgres::parse_control_file(contents);
-}
-
-Status Prover::boot_and_read(const Manifest& manifest, const postgres::ControlFile& control) {
-  postgres::ScratchOptions options;
-  options.data_directory = data_;
-  options.work_directory = work_;
-  options.binaries = binaries_;
-  options.control = control;
-  options.superuser = manifest.superuser.empty() ? "postgres" : manifest.superuser;
-  for (const auto& [oid, path] : tablespaces_) options.tablespace_directories.push_back(path);
-
+Status Prover::boot_and_read() {
   env_.progress.step("recover", 0);
   MonoTime began = env_.clock.mono();
-  // Without a recovery target the server replays all WAL that the point holds, as a restore of it would.
-  auto server = postgres::start_scratch_server(context_, env_.files, env_.clock, env_.processes, options);
-  if (!server.ok()) return std::move(server).error().in("starting a server on the restored copy");
+  COFFER_TRY(auto server, copy_->boot(context_));
   report_.recovery_ms = ms_since(began);
 
   COFFER_TRY(auto connection,
-             postgres::connect(context_, (*server)->conninfo("template1"), postgres::ConnectionKind::kSql));
+             postgres::connect(context_, server->conninfo("template1"), postgres::ConnectionKind::kSql));
   COFFER_TRY(postgres::Rows version, connection->query(context_, "SHOW server_version"));
   connection.reset();
   if (!version.empty()) report_.attestation.facts["server"] = version[0].text(0);
 
   env_.progress.step("check", 0);
   began = env_.clock.mono();
-  auto checks = postgres::check_cluster(context_, **server, options_.thorough);
+  auto checks = postgres::check_cluster(context_, *server, options_.thorough);
   if (!checks.ok()) return std::move(checks).error().in("reading the restored copy");
   report_.checks = std::move(checks).value();
   report_.check_ms = ms_since(began);
-  auto stopped = (*server)->stop(context_);
+  auto stopped = server->stop(context_);
   if (!stopped.ok()) return std::move(stopped).error().in("stopping the scratch server");
   return ok_status();
 }
@@ -162,7 +96,8 @@ Status Prover::check_pages(const postgres::ControlFile& control) {
   }
   env_.progress.step("page checksums", 0);
   const MonoTime began = env_.clock.mono();
-  COFFER_TRY(report_.pages, postgres::check_page_checksums(context_, env_.files, data_, std::max(1, env_.jobs)));
+  COFFER_TRY(report_.pages,
+             postgres::check_page_checksums(context_, env_.files, copy_->data(), std::max(1, env_.jobs)));
   report_.attestation.facts["page checksums"] =
       std::to_string(report_.pages.pages) + " pages of " + std::to_string(report_.pages.files) + " files";
   report_.attestation.facts["pages_ms"] = std::to_string(ms_since(began));
@@ -170,10 +105,11 @@ Status Prover::check_pages(const postgres::ControlFile& control) {
 }
 
 Status Prover::check(const Manifest& manifest) {
-  COFFER_CHECK_OK(prepare(manifest));
-  COFFER_CHECK_OK(restore(manifest));
-  COFFER_TRY(postgres::ControlFile control, restored_control_file());
-  COFFER_CHECK_OK(boot_and_read(manifest, control));
+  copy_.emplace(env_, vault_, manifest);
+  COFFER_CHECK_OK(copy_->prepare(context_));
+  COFFER_CHECK_OK(restore());
+  COFFER_TRY(postgres::ControlFile control, copy_->control_file());
+  COFFER_CHECK_OK(boot_and_read());
   return check_pages(control);
 }
 
@@ -236,12 +172,13 @@ Result<ProveReport> Prover::run() {
                             ? "the restored copy is not sound: " + attestation.findings.front()
                             : "could not be checked: " + could_not->message;
 
-  if (scratch_ && options_.keep_scratch) {
-    scratch_->keep();
-    report_.scratch = data_;
-  } else if (scratch_) {
-    if (auto removed = scratch_->remove(); !removed.ok())
-      env_.progress.note("the scratch copy in " + scratch_->path() + " was not removed: " + removed.error().message);
+  ScratchDirectory* scratch = copy_ ? copy_->directory() : nullptr;
+  if (scratch != nullptr && options_.keep_scratch) {
+    scratch->keep();
+    report_.scratch = copy_->data();
+  } else if (scratch != nullptr) {
+    if (auto removed = scratch->remove(); !removed.ok())
+      env_.progress.note("the scratch copy in " + scratch->path() + " was not removed: " + removed.error().message);
   }
   auto written = write_attestation(context_, vault_, attestation);
   if (!written.ok()) return std::move(written).error().in("the check is done, but its result could not be stored");
