@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "edge/cli/commands.h"
+#include "edge/cli/doctor_accounts.h"
 #include "edge/cli/exit_codes.h"
 #include "edge/cli/point_list.h"
 #include "edge/cli/source_choice.h"
@@ -152,6 +153,10 @@ Result<int> run_doctor_command(Invocation& invocation) {
   }
   COFFER_TRY(const jobs::Environment* environment, invocation.environment());
   COFFER_TRY(auto lines, jobs::run_doctor(invocation.context(), *environment, vault, options));
+  if (auto data = arguments.text("data")) {
+    COFFER_TRY(auto more, doctor_of_accounts(invocation, Invocation::absolute(*data)));
+    lines.insert(lines.end(), more.begin(), more.end());
+  }
   bool healthy = true;
   for (const auto& line : lines) healthy &= line.level != jobs::DoctorLine::Level::kBad;
   if (invocation.json()) {
