@@ -12,14 +12,40 @@
 #include "edge/wire/server.h"
 #include "engine/crypto/ed25519.h"
 #include "services/iam/service.h"
+#include "services/s3/access_logs.h"
 #include "services/s3/service.h"
 
 namespace coffer::daemon {
 namespace {
 
-constexpr std::chrono::seconds kDueEvery{10};
+constexpr std::chrono::seconds kDueEvery{10}, kDueBySecond{1};
 constexpr std::chrono::seconds kStopGrace{20};
 constexpr std::chrono::milliseconds kTick{100};
+
+s3::AccessRecord record_of(wire::S3Access access) {
+  s3::AccessRecord record;
+  record.time = access.call.time;
+  record.bucket = std::move(access.bucket);
+  record.key = std::move(access.key);
+  record.remote_ip = std::move(access.call.source_ip);
+  record.requester = std::move(access.call.caller.arn);
+  record.request_id = std::move(access.call.request_id);
+  record.operation = std::move(access.operation);
+  record.method = std::move(access.method);
+  record.target = std::move(access.target);
+  record.status = access.status;
+  record.error_code = std::move(access.error_code);
+  record.bytes_sent = access.bytes_sent;
+  record.total_ms = static_cast<int64_t>(access.seconds * 1000);
+  record.referer = std::move(access.referer);
+  record.user_agent = std::move(access.call.user_agent);
+  record.version_id = std::move(access.version_id);
+  record.host = std::move(access.host);
+  record.signature_version = std::move(access.signature_version);
+  record.auth_type = std::move(access.auth_type);
+  record.tls = access.call.secure_transport;
+  return record;
+}
 
 class RunningDaemon final : public Daemon {
  public:
@@ -45,7 +71,8 @@ class RunningDaemon final : public Daemon {
             .log = world_.log,
             .s3_domains = config_.s3_domains,
             .s3_cors = [this](const Context& context,
-                              std::string_view bucket) { return services_->s3().cors_of(context, bucket); }});
+                              std::string_view bucket) { return services_->s3().cors_of(context, bucket); },
+            .s3_access = [this](wire::S3Access access) { services_->s3().note_access(record_of(std::move(access))); }});
     wire::Server::Options options;
     options.host = config_.host;
     options.port = config_.port;
@@ -75,7 +102,11 @@ class RunningDaemon final : public Daemon {
   [[nodiscard]] const std::vector<AccountInfo>& accounts() const override { return accounts_; }
   [[nodiscard]] bool is_new() const override { return installation_->is_new(); }
 
-  Status run_due(const Context& context) override { return services_->run_due(context); }
+  Status run_due(const Context& context) override {
+    const Status by_the_second = services_->run_due_by_the_second(context);
+    COFFER_CHECK_OK(services_->run_due(context));
+    return by_the_second;
+  }
   Status reload_certificate() override { return server_->reload_certificate(); }
 
   Status replicate(const Context& context) override {
@@ -96,6 +127,7 @@ class RunningDaemon final : public Daemon {
       }
       return ok_status();
     });
+    tasks.spawn([&] { return services_->runner().run(tasks.context(), static_cast<int>(config_.workers)); });
     const Status ended = run_loop(context);
     tasks.request_stop();
     COFFER_CHECK_OK(tasks.wait());
@@ -104,13 +136,19 @@ class RunningDaemon final : public Daemon {
 
  private:
   Status run_loop(const Context& context) {
-    MonoTime due = world_.clock.mono();
+    MonoTime due = world_.clock.mono(), by_second = due;
+    const auto is_time = [&](MonoTime& at, std::chrono::nanoseconds every) {
+      if (world_.clock.mono() < at) return false;
+      at = {world_.clock.mono().nanos + every.count()};
+      return true;
+    };
+    const auto tell = [&](const Status& done) {
+      if (!done.ok() && done.code() != ErrorCode::kCancelled)
+        world_.log("error", "work that is due by the clock: " + done.error().message);
+    };
     while (!context.stopped()) {
-      if (world_.clock.mono() >= due) {
-        due = {world_.clock.mono().nanos + std::chrono::nanoseconds(kDueEvery).count()};
-        if (Status done = run_due(context); !done.ok() && done.code() != ErrorCode::kCancelled)
-          world_.log("error", "work that is due by the clock: " + done.error().message);
-      }
+      if (is_time(by_second, kDueBySecond)) tell(services_->run_due_by_the_second(context));
+      if (is_time(due, kDueEvery)) tell(services_->run_due(context));
       world_.clock.sleep_for(kTick);
     }
     return ok_status();

@@ -1,5 +1,7 @@
 #include "edge/daemon/services.h"
 
+#include <algorithm>
+
 #include "services/audit/actions.h"
 #include "services/iam/service.h"
 #include "services/organizations/service.h"
@@ -9,8 +11,9 @@ namespace {
 
 std::vector<catalog::Migration> all_migrations() {
   std::vector<catalog::Migration> all;
-  for (auto migrations : {catalog::migrations(), iam::migrations(), kms::migrations(), audit::migrations(),
-                          organizations::migrations(), s3::migrations()})
+  for (auto migrations :
+       {catalog::migrations(), iam::migrations(), kms::migrations(), audit::migrations(), organizations::migrations(),
+        s3::migrations(), work::migrations(), logs::migrations(), rds::migrations(), backup::migrations()})
     all.insert(all.end(), migrations.begin(), migrations.end());
   return all;
 }
@@ -23,6 +26,30 @@ Result<std::optional<std::string>> find_account_name(catalog::Transaction& trans
   return std::optional<std::string>();
 }
 
+class TextBody final : public api::RequestBody {
+ public:
+  explicit TextBody(std::string_view text) : text_(text) {}
+  Result<size_t> read(const Context&, MutableByteView out) override {
+    const size_t size = std::min(out.size(), text_.size() - at_);
+    std::copy_n(as_bytes(text_).begin() + static_cast<ptrdiff_t>(at_), size, out.begin());
+    at_ += size;
+    return size;
+  }
+  [[nodiscard]] std::optional<uint64_t> size() const override { return text_.size(); }
+
+ private:
+  std::string_view text_;
+  size_t at_ = 0;
+};
+
+/// One that cannot do its part holds up no other.
+Status first_failure(std::vector<Status> done) {
+  for (Status& one : done) {
+    if (!one.ok()) return std::move(one);
+  }
+  return ok_status();
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Services>> Services::open(World& world, const Config& config, Installation& installation) {
@@ -30,14 +57,31 @@ Result<std::unique_ptr<Services>> Services::open(World& world, const Config& con
   COFFER_CHECK_OK(services->open_catalog());
   COFFER_CHECK_OK(services->open_identity());
   COFFER_CHECK_OK(services->open_objects());
+  COFFER_CHECK_OK(services->open_backup());
   return services;
 }
 
+Status Services::run_due_by_the_second(const Context& context) {
+  const WallTime now = world_.clock.wall();
+  return first_failure({rds_->run_due(context, now), backup_->run_due(context, now)});
+}
+
 Status Services::run_due(const Context& context) {
+  const WallTime now = world_.clock.wall();
   authority_->write_uses();
-  COFFER_CHECK_OK(kms_->run_due(context, world_.clock.wall()));
-  COFFER_CHECK_OK(s3_->run_due(context, world_.clock.wall()));
-  return audit_->checkpoint(context, false);
+  return first_failure({kms_->run_due(context, now), s3_->run_due(context, now), logs_->run_due(context, now),
+                        deliver_access_logs(context, now), audit_->checkpoint(context, false)});
+}
+
+Status Services::deliver_access_logs(const Context& context, WallTime now) {
+  return s3_->deliver_access_logs(
+      context, now,
+      [this](const Context&, const api::Call& call, const api::Value& input, std::string_view text) -> Status {
+        TextBody body(text);
+        api::Reply reply;
+        COFFER_CHECK_OK(gate_->run(call, nullptr, input, &body, &reply));
+        return ok_status();
+      });
 }
 
 Status Services::open_catalog() {
@@ -78,6 +122,39 @@ Status Services::open_objects() {
   s3_ = s3::open_service(*database_, *authority_, *objects_, invoke(), installation_.root().clone(), world_.clock,
                          world_.entropy, {.regions = config_.regions});
   gate_->add(s3_->actions());
+  return ok_status();
+}
+
+Status Services::open_backup() {
+  const std::string restores = config_.restores.empty() ? config_.data + "/databases" : config_.restores;
+  budget_ = std::make_unique<ByteBudget>(ByteBudget::default_limit());
+  rds::EngineOptions options{.files = world_.files,
+                             .clock = world_.clock,
+                             .entropy = world_.entropy,
+                             .processes = world_.processes,
+                             .budget = *budget_,
+                             .root = config_.vaults.empty() ? config_.data + "/vaults" : config_.vaults,
+                             .scratch = config_.data + "/scratch"};
+  for (const PostgresConfig& postgres : config_.postgres)
+    options.pg_binaries[static_cast<int>(postgres.major)] = postgres.programs;
+  COFFER_TRY(engine_, rds::open_engine(std::move(options), invoke(), installation_.root().clone()));
+  runner_ = std::make_unique<work::Runner>(*database_, world_.clock,
+                                           work::RunnerOptions{.holder = random_uuid(world_.entropy)}, world_.log);
+  logs_ = logs::open_service(*database_, *authority_, world_.clock, world_.entropy);
+  gate_->add(logs_->actions());
+  const auto transfer = [this](const api::Call& call, const iam::Identity* identity, const api::Value& input,
+                               api::RequestBody* body,
+                               api::Reply* reply) { return gate_->run(call, identity, input, body, reply); };
+  rds_ =
+      rds::open_service(*database_, *authority_, invoke(), *engine_, installation_.root().clone(), world_.clock,
+                        world_.entropy, {.regions = config_.regions, .restore_root = restores, .transfer = transfer});
+  rds_->add_handlers(*runner_);
+  gate_->add(rds_->actions());
+  gate_->add(rds_->coffer_actions());
+  backup_ = backup::open_service(*database_, *authority_, invoke(), *rds_, *engine_, world_.clock, world_.entropy,
+                                 {.regions = config_.regions, .restore_root = restores});
+  backup_->add_handlers(*runner_);
+  gate_->add(backup_->actions());
   return ok_status();
 }
 

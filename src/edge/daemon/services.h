@@ -11,11 +11,16 @@
 #include "edge/daemon/installation.h"
 #include "engine/store/object_store.h"
 #include "services/audit/audit_log.h"
+#include "services/backup/service.h"
 #include "services/catalog/database.h"
 #include "services/gate/gate.h"
 #include "services/iam/authority.h"
 #include "services/kms/service.h"
+#include "services/logs/service.h"
+#include "services/rds/engine_vaults.h"
+#include "services/rds/service.h"
 #include "services/s3/service.h"
+#include "services/work/work.h"
 
 namespace coffer::daemon {
 
@@ -30,15 +35,21 @@ class Services {
   [[nodiscard]] gate::Gate& gate() { return *gate_; }
   [[nodiscard]] s3::Service& s3() { return *s3_; }
 
-  /// What is due by the clock, of every service. Idempotent.
+  /// What is due by the clock, idempotent. Plans, schedules and windows, to be looked at every second ...
+  Status run_due_by_the_second(const Context& context);
+  /// ... and the rest: deletions, lifecycles, retention of logs, checkpoints.
   Status run_due(const Context& context);
+  /// Jobs: backups, copies, restores, exports.
+  [[nodiscard]] work::Runner& runner() { return *runner_; }
 
  private:
   Services(World& world, const Config& config, Installation& installation)
       : world_(world), config_(config), installation_(installation) {}
+  Status deliver_access_logs(const Context& context, WallTime now);
   Status open_catalog();
   Status open_identity();
   Status open_objects();
+  Status open_backup();
   api::Invoke invoke();
 
   World& world_;
@@ -52,6 +63,12 @@ class Services {
   std::unique_ptr<gate::Gate> gate_;
   std::unique_ptr<store::ObjectStore> objects_;
   std::unique_ptr<s3::Service> s3_;
+  std::unique_ptr<ByteBudget> budget_;
+  std::unique_ptr<rds::Engine> engine_;
+  std::unique_ptr<work::Runner> runner_;
+  std::unique_ptr<logs::Service> logs_;
+  std::unique_ptr<rds::Service> rds_;
+  std::unique_ptr<backup::Service> backup_;
 };
 
 }  // namespace coffer::daemon

@@ -294,16 +294,23 @@ std::optional<Response> Front::State::handle(const Context& context, Request& re
   Progress at;
   at.brief = brief;
   at.call.request_id = random_uuid(state.entropy);
+  std::string target = options.s3_access ? request.target : std::string();  // S3's way rewrites it
   Result<Response> answer = state.answer(context, request, at);
   if (at.is_too_long) return std::nullopt;
   const double seconds = std::chrono::duration<double>(state.clock.mono() - begun).count();
   const std::string_view service = at.service ? at.service->id : std::string_view("unknown");
   const std::string_view operation = at.route.operation ? at.route.operation->name : std::string_view("unknown");
+  const auto tell_access = [&](const Response& response, std::string error_code) {
+    if (options.s3_access && service == "s3" && !at.bucket.empty())
+      options.s3_access(s3_access_of(at, request, std::move(target), response, std::move(error_code), seconds));
+  };
   if (answer.ok()) {
     state.metrics.count(service, operation, "200", seconds);
+    tell_access(*answer, {});
     return std::move(answer).value();
   }
   Response response = state.refuse(context, request, at, answer.error());
+  tell_access(response, answer.error().name.empty() ? "InternalError" : answer.error().name);
   state.metrics.count(service, operation, std::to_string(response.status), seconds);
   // Of what this installation does not have, whoever asks learns by name: nothing failed.
   if (response.status >= 500 && response.status != 501) state.log_failure(at, answer.error());

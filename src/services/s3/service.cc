@@ -1,5 +1,6 @@
 #include "services/s3/service.h"
 
+#include "services/s3/access_logs.h"
 #include "services/s3/actions.h"
 #include "services/s3/lifecycle.h"
 #include "services/s3/replication.h"
@@ -47,6 +48,11 @@ class ServiceImpl final : public Service {
     return scrub_.run_due(context, now);
   }
 
+  void note_access(AccessRecord record) override { access_logs_.note(std::move(record)); }
+  Status deliver_access_logs(const Context& context, WallTime now, const PutLog& put) override {
+    return access_logs_.deliver(context, now, put);
+  }
+
   Result<int64_t> replicate(const Context& context, WallTime now, ReplicaDestinations& destinations) override {
     return replicator_->run_due(context, now, destinations);
   }
@@ -84,6 +90,7 @@ class ServiceImpl final : public Service {
   Sweep sweep_{setting_};
   Scrub scrub_{setting_};
   std::unique_ptr<Lifecycle> lifecycle_;
+  AccessLogs access_logs_{setting_};
   std::unique_ptr<Replicator> replicator_;
 };
 

@@ -1,6 +1,7 @@
 // S3: buckets and objects, encrypted, versioned, locked, expired and replicated. API version 2006-03-01.
 #pragma once
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -34,6 +35,11 @@ class ReplicaDestinations {
                                   const api::Value& input, api::RequestBody* body) = 0;
 };
 
+struct AccessRecord;
+/// Puts an object for a service by itself (`call.caller`): the gate, with the text as the body.
+using PutLog = std::function<Status(const Context& context, const api::Call& call, const api::Value& input,
+                                    std::string_view text)>;
+
 class Service {
  public:
   virtual ~Service() = default;
@@ -47,6 +53,10 @@ class Service {
   /// The CORSConfiguration of a bucket, which the edge needs before it knows any operation; null when it has none, or
   /// when there is no such bucket.
   virtual Result<api::Value> cors_of(const Context& context, std::string_view bucket) = 0;
+  /// For the server access log of its bucket, if it has one (access_logs.h).
+  virtual void note_access(AccessRecord record) = 0;
+  /// Delivers access logs that have waited long enough.
+  virtual Status deliver_access_logs(const Context& context, WallTime now, const PutLog& put) = 0;
 };
 
 /// `store`: where the bytes of objects lie. `sealing_root`: 64 bytes, the installation's root. `invoke`: the gate, for

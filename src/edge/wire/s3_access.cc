@@ -1,0 +1,71 @@
+#include "edge/wire/s3_access.h"
+
+#include <algorithm>
+
+namespace coffer::wire {
+namespace {
+
+/// What an operation is on, where it is not the object or the bucket itself: by the query's word.
+constexpr std::pair<std::string_view, std::string_view> kResources[] = {
+    {"acl", "ACL"},
+    {"tagging", "TAGGING"},
+    {"policy", "BUCKETPOLICY"},
+    {"versioning", "VERSIONING"},
+    {"versions", "BUCKETVERSIONS"},
+    {"uploads", "UPLOADS"},
+    {"uploadId", "UPLOAD"},
+    {"location", "LOCATION"},
+    {"lifecycle", "LIFECYCLE"},
+    {"replication", "REPLICATION"},
+    {"encryption", "ENCRYPTION"},
+    {"logging", "LOGGING_STATUS"},
+    {"notification", "NOTIFICATION"},
+    {"cors", "CORS"},
+    {"object-lock", "OBJECT_LOCK"},
+    {"retention", "OBJECT_LOCK_RETENTION"},
+    {"legal-hold", "OBJECT_LOCK_LEGALHOLD"},
+    {"delete", "MULTI_OBJECT_DELETE"},
+    {"partNumber", "PART"},
+};
+
+std::string operation_name(const Progress& at, const Request& request) {
+  std::string_view resource = at.key.empty() ? "BUCKET" : "OBJECT";
+  const auto words = parse_query(request.query(), true);
+  for (const auto& [name, value] : words ? *words : std::vector<std::pair<std::string, std::string>>()) {
+    const auto* found = std::find_if(std::begin(kResources), std::end(kResources),
+                                     [&name = name](const auto& one) { return one.first == name; });
+    // A part of an upload has both words.
+    if (found != std::end(kResources) && resource != "PART") resource = found->second;
+  }
+  if (at.call.operation == "CopyObject" || at.call.operation == "UploadPartCopy") return "REST.COPY.OBJECT";
+  return "REST." + request.method + "." + std::string(resource);
+}
+
+}  // namespace
+
+S3Access s3_access_of(const Progress& at, const Request& request, std::string target, const Response& response,
+                      std::string error_code, double seconds) {
+  S3Access access;
+  access.call = at.call;
+  access.bucket = at.bucket;
+  access.key = at.key;
+  access.operation = operation_name(at, request);
+  access.method = request.method;
+  access.target = std::move(target);
+  access.host = request.headers.get("host");
+  access.referer = request.headers.get("referer");
+  access.status = response.status;
+  access.error_code = std::move(error_code);
+  access.bytes_sent = response.stream ? response.stream_size.value_or(0) : response.body.size();
+  if (request.method == "HEAD") access.bytes_sent = 0;
+  access.seconds = seconds;
+  access.version_id = response.headers.get("x-amz-version-id");
+  if (at.call.signature) {
+    const std::string& type = at.call.signature->auth_type;
+    access.signature_version = at.call.signature->version == "AWS" ? "SigV2" : "SigV4";
+    access.auth_type = type == "REST-HEADER" ? "AuthHeader" : type == "POST" ? "-" : "QueryString";
+  }
+  return access;
+}
+
+}  // namespace coffer::wire
