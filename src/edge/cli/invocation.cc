@@ -95,26 +95,28 @@ Progress& Invocation::progress() {
   return *renderer_;
 }
 
-Result<store::ObjectStore*> Invocation::store(bool create) {
-  if (store_) return store_.get();
-  COFFER_TRY(std::string place, arguments_.required("vault"));
+Result<std::unique_ptr<store::ObjectStore>> Invocation::open_place(const std::string& place, std::string_view purpose,
+                                                                   bool create) {
   if (store::is_s3_url(place)) {
     auto opened = store::open_s3(world_.clock, world_.entropy, world_.files, world_.environment, place);
-    if (!opened.ok()) return std::move(opened).error().in("opening the vault");
-    store_ = std::move(opened).value();
-    return store_.get();
+    if (!opened.ok()) return std::move(opened).error().in(purpose);
+    return opened;
   }
   if (place.find("://") != std::string::npos)
     return Error{ErrorCode::kInvalidArgument, "vaults are kept in local directories and in S3, not in " + place,
                  "give a path, or s3://BUCKET/PREFIX"};
   auto opened = store::open_local(world_.files, absolute(place), create);
+  if (!opened.ok()) return std::move(opened).error().in(purpose);
+  return opened;
+}
+
+Result<store::ObjectStore*> Invocation::store(bool create) {
+  if (store_) return store_.get();
+  COFFER_TRY(std::string place, arguments_.required("vault"));
+  auto opened = open_place(place, "opening the vault", create);
   if (!opened.ok() && opened.code() == ErrorCode::kNotFound)
-    return std::move(opened)
-        .error()
-        .in("opening the vault")
-        .advise("check --vault, or make one with: coffer vault init --vault " + place);
-  if (!opened.ok()) return std::move(opened).error().in("opening the vault");
-  store_ = std::move(opened).value();
+    return std::move(opened).error().advise("check --vault, or make one with: coffer vault init --vault " + place);
+  COFFER_TRY(store_, std::move(opened));
   return store_.get();
 }
 

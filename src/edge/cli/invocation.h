@@ -49,6 +49,9 @@ class Invocation {
   Progress& progress();
   /// The store that --vault names: a directory, or s3://. `create` makes the directory.
   Result<store::ObjectStore*> store(bool create = false);
+  /// Any other place: a directory, or s3://. `purpose` is for messages: "opening the vault".
+  Result<std::unique_ptr<store::ObjectStore>> open_place(const std::string& place, std::string_view purpose,
+                                                         bool create);
   [[nodiscard]] KeyLoader key_loader() const;
   /// The vault, opened with --key.
   Result<vault::Vault*> vault();
