@@ -156,6 +156,13 @@ Result<Requests> access_start_restore(const Request& r) {
   return requests;
 }
 
+Result<Requests> access_new_hold(const Request& r) {
+  const std::string arn = own_arn(r, "legal-hold:*");
+  Requests requests{on(r, arn)};
+  add_tagging(r.input().text_map("Tags"), arn, requests);
+  return requests;
+}
+
 Result<Requests> access_hold(const Request& r) {
   AccessRequest request = on(r, own_arn(r, "legal-hold:" + r.text("LegalHoldId")));
   COFFER_CHECK_OK(add_tags(r.t(), request.resource, request));

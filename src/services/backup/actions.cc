@@ -52,6 +52,23 @@ constexpr Entry kEntries[] = {
     {"ListProtectedResources", false, access_plain, list_protected},
     {"ListProtectedResourcesByBackupVault", false, access_vault, list_protected_by_vault},
     {"DescribeProtectedResource", false, access_plain, describe_protected},
+    {"ListRecoveryPointsByLegalHold", false, access_hold, list_points_by_hold},
+    {"StartCopyJob", true, access_start_copy, start_copy},
+    {"DescribeCopyJob", false, access_plain, describe_copy},
+    {"ListCopyJobs", false, access_plain, list_copies},
+    {"StartRestoreJob", true, access_start_restore, start_restore},
+    {"DescribeRestoreJob", false, access_plain, describe_restore},
+    {"GetRestoreJobMetadata", false, access_plain, restore_job_metadata},
+    {"ListRestoreJobs", false, access_plain, list_restores},
+    {"ListRestoreJobsByProtectedResource", false, access_plain, list_restores_by_resource},
+    {"PutRestoreValidationResult", true, access_plain, put_validation},
+    {"CreateLegalHold", true, access_new_hold, create_hold},
+    {"GetLegalHold", false, access_hold, get_hold},
+    {"ListLegalHolds", false, access_plain, list_holds},
+    {"CancelLegalHold", true, access_hold, cancel_hold},
+    {"ListBackupJobSummaries", false, access_plain, backup_summaries},
+    {"ListCopyJobSummaries", false, access_plain, copy_summaries},
+    {"ListRestoreJobSummaries", false, access_plain, restore_summaries},
     {"DescribeGlobalSettings", false, access_plain, describe_global_settings},
     {"UpdateGlobalSettings", true, access_plain, update_global_settings},
     {"DescribeRegionSettings", false, access_plain, describe_region_settings},
@@ -90,6 +107,8 @@ class BackupService final : public Service {
   void add_handlers(work::Runner& runner) override {
     using Carry = Status (*)(const Setting&, const Context&, const work::Item&);
     for (const auto& [kind, carry] : {std::pair<const char*, Carry>{kBackupWork, carry_out_backup},
+                                      {kCopyWork, carry_out_copy},
+                                      {kRestoreWork, carry_out_restore},
                                       {kDeleteWork, carry_out_deletion},
                                       {kForgetWork, carry_out_forgetting},
                                       {kCollectWork, carry_out_collection}})
@@ -101,9 +120,10 @@ class BackupService final : public Service {
   Status run_due(const Context& context, WallTime now) override {
     const std::lock_guard lock(mutex_);
     COFFER_TRY(const WallTime proven, watch_.look(setting_, context, now));
-    static_cast<void>(proven);
     COFFER_CHECK_OK(run_plans(setting_, context, now));
-    return end_windows(setting_, context, now);
+    COFFER_CHECK_OK(end_windows(setting_, context, now));
+    COFFER_CHECK_OK(run_holds(setting_, context, now));
+    return run_retention(setting_, context, now, proven);
   }
 
  private:

@@ -108,6 +108,7 @@ Status change_copy(const Setting&, catalog::Transaction&, rows::Copy&, std::stri
 Status insert_copy(const Setting&, catalog::Transaction&, const rows::Copy&, WallTime now);
 Status change_restore(const Setting&, catalog::Transaction&, rows::Restore&, std::string_view state,
                       std::string_view message, WallTime now);
+Status insert_restore(const Setting&, catalog::Transaction&, const rows::Restore&, WallTime now);
 std::string new_job_id(Entropy&);
 /// A later forgetting of what the engine may have made under `label` for a job that came to nothing.
 Status forget_later(catalog::Transaction&, const rds::VaultPlace&, std::string_view label, WallTime now);
@@ -192,6 +193,7 @@ Result<std::vector<api::AccessRequest>> access_point(const Request&);  // Backup
 Result<std::vector<api::AccessRequest>> access_start_backup(const Request&);
 Result<std::vector<api::AccessRequest>> access_start_copy(const Request&);
 Result<std::vector<api::AccessRequest>> access_start_restore(const Request&);
+Result<std::vector<api::AccessRequest>> access_new_hold(const Request&);
 Result<std::vector<api::AccessRequest>> access_hold(const Request&);  // LegalHoldId
 Result<std::vector<api::AccessRequest>> access_tags(const Request&);  // ResourceArn
 /// One decision on a vault, with its access policy and tags.

@@ -4,6 +4,7 @@
 #include "services/api/value_json.h"
 #include "services/backup/events.h"
 #include "services/backup/operations.h"
+#include "services/rds/rows.h"
 
 namespace coffer::backup {
 namespace {
@@ -110,7 +111,8 @@ Result<bool> is_in_use(catalog::Transaction& t, const Point& point) {
   if (copy) return true;
   COFFER_TRY(const auto restore,
              t.first("SELECT id FROM backup_restores WHERE point = $1 AND active = 1 LIMIT 1", {point.arn}));
-  return restore.has_value();
+  if (restore) return true;
+  return rds::rows::is_exported(t, {point.account, point.region, point.vault, point.key_arn}, point.reference);
 }
 
 Status begin_deletion(const Setting& s, catalog::Transaction& t, Point& point, std::string_view why, WallTime now) {
@@ -128,12 +130,18 @@ Status begin_deletion(const Setting& s, catalog::Transaction& t, Point& point, s
 Status carry_out_deletion(const Setting& s, const Context& context, const work::Item& item) {
   constexpr int64_t kAttemptsMax = 10;
   std::optional<Point> point;
+  int64_t shown_by = 0;
   {
     COFFER_TRY(auto t, s.database.begin(context, catalog::Database::Mode::kRead));
     COFFER_TRY(point, rows::find_point(*t, item.subject));
+    if (point) {
+      COFFER_TRY(shown_by, rds::rows::snapshots_of_point(
+                               *t, {point->account, point->region, point->vault, point->key_arn}, point->reference));
+    }
   }
   Status forgotten = ok_status();
-  if (point && point->status == "DELETING")
+  // Another snapshot of RDS may be made of the same point (a copy within the account): then only this name goes.
+  if (point && point->status == "DELETING" && shown_by <= 1)
     forgotten = s.engine.forget(context, {point->account, point->region, point->vault, point->key_arn},
                                 point->reference, item.payload);
   if (!forgotten.ok() && (is_passing(forgotten.error()) || item.attempts < kAttemptsMax)) return forgotten;
