@@ -11,6 +11,7 @@
 #include "engine/crypto/aes_gcm.h"
 #include "engine/crypto/digest.h"
 #include "engine/crypto/keyset.h"
+#include "engine/crypto/slot_wrap.h"
 
 namespace coffer::crypto {
 namespace {
@@ -59,6 +60,19 @@ Result<Secret> unwrap_root(const WrappingKey& wrapping, const KeySlot& slot) {
   }
   return secret;
 }
+
+}  // namespace
+
+Bytes wrap_root_with(ByteView holder_key, std::string_view label, ByteView salt, ByteView binding, ByteView root) {
+  return wrap_root(wrapping_key(holder_key, label, salt, binding), root);
+}
+
+Result<Secret> unwrap_root_with(ByteView holder_key, std::string_view label, ByteView salt, ByteView binding,
+                                const KeySlot& slot) {
+  return unwrap_root(wrapping_key(holder_key, label, salt, binding), slot);
+}
+
+namespace {
 
 Error bad_parameters(const KeySlot& slot, std::string_view what) {
   return {
