@@ -19,6 +19,8 @@ namespace coffer::wire {
 namespace {
 
 constexpr std::string_view kGlobalRegion = "us-east-1";
+/// Services whose requests may be larger than what is read at once: a function's zip in base64, a batch of log events.
+constexpr std::pair<std::string_view, size_t> kLargeBodies[] = {{"lambda", 71 << 20}, {"logs", 4 << 20}};
 constexpr double kBucketsSeconds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
 constexpr size_t kBuckets = std::size(kBucketsSeconds);
 
@@ -189,8 +191,8 @@ struct Front::State {
     if (at.brief && at.service == buckets) return too_long(at);
     if (at.service == buckets) return s3.answer(context, request, claim, at);
     if (request.stream) {
-      return api::fault(ErrorCode::kInvalidArgument, "RequestEntityTooLarge",
-                        "The request body is larger than any operation of this service takes.");
+      at.doing = "reading the request";
+      COFFER_CHECK_OK(read_large_body(context, request, *at.service, claim, at.call.time));
     }
     std::shared_ptr<const iam::Identity> identity;
     if (claim) {
@@ -221,6 +223,31 @@ struct Front::State {
     COFFER_TRY(api::Value output, gate.run(at.call, identity.get(), input));
     at.doing = action->changes ? "encoding the answer, after its effect" : "encoding the answer";
     return encode_output(at.route, output, at.call.request_id);
+  }
+
+  /// Of the services that take more than other requests have. It is kept in memory for who has a key of ours: what is
+  /// signed is known only when all of it is there.
+  Status read_large_body(const Context& context, Request& request, const ServiceModel& service,
+                         const std::optional<SignatureClaim>& claim, WallTime now) {
+    const auto limit = std::find_if(std::begin(kLargeBodies), std::end(kLargeBodies),
+                                    [&](const auto& one) { return one.first == service.id; });
+    const Error refused = api::fault(ErrorCode::kInvalidArgument,
+                                     service.id == "lambda" ? "RequestTooLargeException" : "RequestEntityTooLarge",
+                                     "The request body is larger than any operation of this service takes.");
+    if (limit == std::end(kLargeBodies) || request.content_length.value_or(0) > limit->second) return refused;
+    if (!claim)
+      return api::fault(ErrorCode::kUnauthenticated, "MissingAuthenticationToken", "Missing Authentication Token");
+    COFFER_CHECK_OK(authority.find_credential(context, claim->access_key_id, claim->session_token, now));
+    request.body.reserve(request.content_length.value_or(0));
+    Bytes piece(64 << 10);
+    for (;;) {
+      COFFER_TRY(const size_t size, request.stream->read(context, piece));
+      if (size == 0) break;
+      if (request.body.size() + size > limit->second) return refused;
+      request.body.append(as_text(ByteView(piece).first(size)));
+    }
+    request.stream.reset();
+    return ok_status();
   }
 
   static Error too_long(Progress& at) {

@@ -115,10 +115,10 @@ constexpr Entry kEntries[] = {
 class FunctionService final : public Service {
  public:
   FunctionService(catalog::Database& database, iam::Authority& authority, store::ObjectStore& code, api::Invoke invoke,
-                  Objects objects, Executor& executor, Secret root, Clock& clock, Entropy& entropy, Options options)
-      : root_(std::move(root)), setting_{database, authority,    code,  std::move(invoke), std::move(objects),
-                                         executor, root_.view(), clock, entropy,           std::move(options),
-                                         running_, logs_} {}
+                  Executor& executor, Secret root, Clock& clock, Entropy& entropy, Options options)
+      : root_(std::move(root)), setting_{database,           authority,    code,  std::move(invoke),
+                                         executor,           root_.view(), clock, entropy,
+                                         std::move(options), running_,     logs_} {}
 
   api::ServiceTable actions() override {
     api::ServiceTable table{"lambda", {}};
@@ -156,9 +156,9 @@ class FunctionService final : public Service {
 }  // namespace
 
 std::unique_ptr<Service> open_service(catalog::Database& database, iam::Authority& authority, store::ObjectStore& code,
-                                      api::Invoke invoke, Objects objects, Executor& executor, Secret sealing_root,
-                                      Clock& clock, Entropy& entropy, Options options) {
-  return std::make_unique<FunctionService>(database, authority, code, std::move(invoke), std::move(objects), executor,
+                                      api::Invoke invoke, Executor& executor, Secret sealing_root, Clock& clock,
+                                      Entropy& entropy, Options options) {
+  return std::make_unique<FunctionService>(database, authority, code, std::move(invoke), executor,
                                            std::move(sealing_root), clock, entropy, std::move(options));
 }
 

@@ -89,7 +89,7 @@ class AsRole {
   Status put_object(const Value& input, ByteView body) {
     call_.service = "s3";
     call_.operation = "PutObject";
-    return setting_.objects.put(call_, identity_.get(), input, body);
+    return lambda::put_object(setting_, call_, identity_.get(), input, body);
   }
   [[nodiscard]] const api::Call& call() const { return call_; }
 

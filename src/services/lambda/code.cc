@@ -54,7 +54,7 @@ Result<Bytes> zip_of(const Request& r, const Value& code) {
   call.via_service = "lambda.amazonaws.com";
   Value input = Value::object({{"Bucket", code.text("S3Bucket")}, {"Key", code.text("S3Key")}});
   if (code.has("S3ObjectVersion")) input.set("VersionId", code.text("S3ObjectVersion"));
-  Result<Bytes> zip = r.setting.objects.get(call, r.operation.identity, input, ArchiveLimits().zip_size_max);
+  Result<Bytes> zip = get_object(r.setting, call, r.operation.identity, input, ArchiveLimits().zip_size_max);
   if (zip.ok()) return zip;
   const Error& error = zip.error();
   const std::string name = error.name.empty() ? std::string(error_code_name(error.code)) : error.name;

@@ -64,7 +64,6 @@ struct Setting {
   iam::Authority& authority;
   store::ObjectStore& code;
   api::Invoke invoke;
-  Objects objects;
   Executor& executor;
   ByteView root;
   Clock& clock;
@@ -135,6 +134,13 @@ Result<SealedEnvironment> seal_environment(const Request&, const rows::Key& key,
 Result<std::map<std::string, std::string>> open_environment(const Setting&, const api::Call& call,
                                                             const iam::Identity* identity,
                                                             const rows::Version& version);
+
+// objects of buckets
+/// GetObject; at most `size_max` bytes, kResourceExhausted beyond.
+Result<Bytes> get_object(const Setting&, const api::Call& call, const iam::Identity* identity, const api::Value& input,
+                         uint64_t size_max);
+Status put_object(const Setting&, const api::Call& call, const iam::Identity* identity, const api::Value& input,
+                  ByteView body);
 
 // code
 struct StoredCode {

@@ -84,14 +84,9 @@ class Service {
   virtual Status write_logs(const Context& context) = 0;
 };
 
-/// Objects of S3, which api::Invoke has no place for: the gate's run() with a Reply or a RequestBody.
-struct Objects {
-  /// GetObject; at most `limit_bytes`, kResourceExhausted beyond.
-  std::function<Result<Bytes>(const api::Call&, const iam::Identity*, const api::Value& input, uint64_t limit_bytes)>
-      get;
-  /// PutObject.
-  std::function<Status(const api::Call&, const iam::Identity*, const api::Value& input, ByteView body)> put;
-};
+/// To S3, whose objects api::Invoke has no place for: the gate's run() with a body or a place for one.
+using Transfer = std::function<Result<api::Value>(const api::Call& call, const iam::Identity* identity,
+                                                  const api::Value& input, api::RequestBody* body, api::Reply* reply)>;
 
 struct Options {
   std::vector<std::string> regions;
@@ -99,12 +94,13 @@ struct Options {
   std::function<std::string()> endpoint_url;
   std::chrono::seconds role_session{3600};
   int64_t concurrent_executions = 1000;  // of an account in a Region
+  Transfer transfer = nullptr;           // code from buckets, destinations in buckets; without it there are none
 };
 /// `code`: where zips lie, sealed. `invoke`: the gate (destinations, logs under the function's role, KMS).
 /// `sealing_root`: the installation's root, 64 bytes. Everything borrowed outlives the service.
 std::unique_ptr<Service> open_service(catalog::Database& database, iam::Authority& authority, store::ObjectStore& code,
-                                      api::Invoke invoke, Objects objects, Executor& executor, Secret sealing_root,
-                                      Clock& clock, Entropy& entropy, Options options);
+                                      api::Invoke invoke, Executor& executor, Secret sealing_root, Clock& clock,
+                                      Entropy& entropy, Options options);
 
 std::span<const catalog::Migration> migrations();  // numbers 850-899
 

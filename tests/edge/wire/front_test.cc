@@ -48,6 +48,7 @@ class FrontTest : public testing::Test {
     add("kms", {"CreateKey", "ListKeys"});
     add("iam", {"GetUser"});
     add("s3", {"HeadBucket", "GetObject"});
+    add("lambda", {"CreateFunction"});
     Front::Options options;
     options.regions = {"us-east-1"};
     options.log = [this](std::string_view level, std::string_view text) {
@@ -261,6 +262,35 @@ TEST_F(FrontTest, FailuresAreCountedLikeAnswers) {
   EXPECT_NE(front_->handle(Context(), request)
                 .body.find(R"(coffer_api_requests_total{service="kms",operation="CreateKey",code="500"} 1)"),
             std::string::npos);
+}
+
+// A function's zip is larger than what is read of a request at once.
+TEST_F(FrontTest, ALargeBodyIsReadForWhoHasAKeyAndForServicesThatHaveSuch) {
+  const std::string body = R"({"FunctionName":"f","Role":"arn:aws:iam::111111111111:role/r","Code":{"ZipFile":")" +
+                           std::string(4 << 20, 'A') + "\"}}";
+  std::vector<size_t> sizes;
+  run_ = [&](const api::Operation& o) -> Result<Value> {
+    sizes.push_back(o.input.find("Code")->blob("ZipFile").size());
+    return Value::object();
+  };
+  const auto ask_large = [&](const char* key, const char* service, const std::string& text) {
+    Request request;
+    request.method = "POST";
+    request.target = std::string(service) == "lambda" ? "/2015-03-31/functions" : "/";
+    request.headers.set("Host", "127.0.0.1:9420");
+    const Secret secret(to_bytes(std::string_view(kSecretKey)));
+    sign_request(request, {key, secret, ""}, "us-east-1", service, clock_.wall(), sha256_hex(body));
+    request.content_length = text.size();
+    request.stream = std::make_unique<PieceSource>(text, 100'000);
+    return front_->handle(Context(), request);
+  };
+  EXPECT_EQ(ask_large(kAccessKey, "lambda", body).status, 201);
+  EXPECT_EQ(sizes, std::vector<size_t>{3 << 20});
+  EXPECT_EQ(ask_large("AKIAIOSFODNN7UNKNOWN", "lambda", body).status, 403);
+  EXPECT_EQ(ask_large(kAccessKey, "lambda", body + " ").status, 403);  // not what was signed
+  EXPECT_EQ(ask_large(kAccessKey, "lambda", std::string(72 << 20, 'x')).status, 413);
+  EXPECT_NE(ask_large(kAccessKey, "kms", body).status, 200);
+  EXPECT_EQ(sizes.size(), 1U);
 }
 
 }  // namespace

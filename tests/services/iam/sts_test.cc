@@ -325,5 +325,24 @@ TEST_F(StsTest, AnAuthorizationMessageIsReadByWhoMay) {
   }
 }
 
+// A function's credentials: of the role that a service assumed, and no longer than they say.
+TEST_F(StsTest, CredentialsOfAServicesRoleActAsTheRoleUntilTheyExpire) {
+  const std::string arn = role("fn", trust(service("lambda.amazonaws.com")), allow("s3:GetObject"));
+  api::Call call;
+  call.time = clock_.wall();
+  const auto assumed = must(authority_->assume_for_service(*read(), arn, "lambda.amazonaws.com", call));
+  const SessionCredentials made = issue_credentials(*assumed, "copyBackupSnapshot", std::chrono::minutes(15),
+                                                    root_.view(), clock_.wall(), entropy_);
+  const Keys keys{made.access_key_id, made.secret_access_key, made.session_token};
+  EXPECT_EQ(must(sts(keys, "GetCallerIdentity")).text("Arn"),
+            "arn:aws:sts::111111111111:assumed-role/fn/copyBackupSnapshot");
+  EXPECT_TRUE(may(keys, "s3:GetObject"));
+  EXPECT_FALSE(may(keys, "s3:PutObject"));
+  must(iam("DeleteRolePolicy", object({{"RoleName", "fn"}, {"PolicyName", "p"}})));
+  EXPECT_FALSE(may(keys, "s3:GetObject"));
+  clock_.advance(std::chrono::minutes(15));
+  EXPECT_EQ(error_of(find(keys)), "ExpiredToken");
+}
+
 }  // namespace
 }  // namespace coffer::iam

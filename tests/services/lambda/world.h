@@ -71,6 +71,21 @@ class FakeExecutor final : public Executor {
   bool fresh = true;
 };
 
+class Text final : public ByteSource {
+ public:
+  explicit Text(std::string text) : text_(std::move(text)) {}
+  Result<size_t> read(const Context&, MutableByteView out) override {
+    const size_t size = std::min(out.size(), text_.size() - at_);
+    std::copy_n(as_bytes(text_).begin() + static_cast<std::ptrdiff_t>(at_), size, out.begin());
+    at_ += size;
+    return size;
+  }
+
+ private:
+  std::string text_;
+  size_t at_ = 0;
+};
+
 class World : public iam::House {
  protected:
   World() : World(":memory:") {}
@@ -84,24 +99,16 @@ class World : public iam::House {
     kms_ = kms::open_service(*database_, *authority_, root_.clone(), clock_, entropy_, {{"us-east-1"}});
     gate_ = std::make_unique<gate::Gate>(*database_, *authority_, *audit_, clock_);
     code_ = store::open_memory();
+    Options options{{"us-east-1"}, [] { return std::string("http://127.0.0.1:9000"); }};
+    options.transfer = [this](const api::Call& call, const iam::Identity* identity, const Value& input,
+                              api::RequestBody* body,
+                              api::Reply* reply) { return gate_->run(call, identity, input, body, reply); };
     lambda_ = open_service(
         *database_, *authority_, *code_,
         [this](const api::Call& call, const iam::Identity* identity, const Value& input) {
           return gate_->run(call, identity, input);
         },
-        Objects{
-            [this](const api::Call& call, const iam::Identity* identity, const Value& input,
-                   uint64_t) -> Result<Bytes> {
-              COFFER_CHECK_OK(gate_->run(call, identity, input));
-              return object_;
-            },
-            [this](const api::Call& call, const iam::Identity* identity, const Value& input, ByteView body) -> Status {
-              COFFER_CHECK_OK(gate_->run(call, identity, input));
-              put_ = to_text(body);
-              return ok_status();
-            }},
-        executor_, root_.clone(), clock_, entropy_,
-        Options{{"us-east-1"}, [] { return std::string("http://127.0.0.1:9000"); }});
+        executor_, root_.clone(), clock_, entropy_, options);
     gate_->add(kms_->actions());
     gate_->add(lambda_->actions());
     for (const auto& [service, operations] : std::map<std::string, std::vector<std::string>>{
@@ -129,6 +136,15 @@ class World : public iam::House {
           Error error = failure->second.front();
           failure->second.pop_front();
           return error;
+        }
+        if (operation == "GetObject") {
+          o.reply->body = std::make_unique<Text>(to_text(object_));
+          o.reply->body_size = object_.size();
+        }
+        if (operation == "PutObject") {
+          Bytes piece(1000);
+          for (size_t n = 0; (n = must(o.body->read(o.call.context, piece))) > 0;)
+            put_ += as_text(ByteView(piece).first(n));
         }
         return Value::object();
       };
