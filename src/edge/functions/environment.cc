@@ -19,6 +19,7 @@ using lambda::Invocation;
 using lambda::Outcome;
 
 constexpr uint16_t kApiPort = 9001;
+constexpr std::string_view kShownAt = "/mnt";
 constexpr size_t kLogSizeMax = 256 << 10, kConnectionsMax = 16, kRelaysMax = 64;
 constexpr int64_t kMegabyte = 1 << 20;
 constexpr std::chrono::milliseconds kSampleEvery{20}, kStopLook{100};
@@ -109,10 +110,11 @@ Result<std::unique_ptr<Environment>> Environment::start(FileSystem& files, Proce
 }
 
 Status Environment::open(FileSystem& files, Processes& processes) {
-  COFFER_TRY(log_pipe_, make_pipe(setup_.folder + "/log", setup_.uid));
-  COFFER_TRY(api_listener_, listen_unix(setup_.folder + "/api", setup_.uid));
+  COFFER_TRY(const Fd folder, open_folder(setup_.folder));
+  COFFER_TRY(log_pipe_, make_pipe(folder, "log", setup_.uid));
+  COFFER_TRY(api_listener_, listen_unix(folder, "api", setup_.uid));
   if (setup_.endpoint) {
-    COFFER_TRY(endpoint_listener_, listen_unix(setup_.folder + "/endpoint", setup_.uid));
+    COFFER_TRY(endpoint_listener_, listen_unix(folder, "endpoint", setup_.uid));
   }
   COFFER_CHECK_OK(write_start(files));
   ProcessSpec spec;
@@ -156,41 +158,54 @@ Status Environment::write_start(FileSystem& files) const {
 }
 
 std::vector<std::string> Environment::command_line() const {
-  std::vector<std::string> line{options_.sandbox_program, "enter"};
-  const auto add = [&](std::initializer_list<std::string> more) { line.insert(line.end(), more); };
+  std::vector<std::string> line{options_.sandbox_program, "enter"}, sandbox;
+  const auto add = [&](std::initializer_list<std::string> more) { sandbox.insert(sandbox.end(), more); };
+  // Another user does not get into our folders by their paths: root shows them at a place of the sandbox's own first.
+  int shown = 0;
+  const auto bind = [&](const std::string& from, const std::string& to) {
+    if (setup_.uid) line.insert(line.end(), {"--show", from});
+    add({"--ro-bind", setup_.uid ? std::string(kShownAt) + "/" + std::to_string(shown++) : from, to});
+  };
+  if (setup_.uid) line.insert(line.end(), {"--at", std::string(kShownAt)});
   if (setup_.group) {
-    for (const std::string& file : setup_.group->procs_files()) add({"--cgroup", file});
+    for (const std::string& file : setup_.group->procs_files()) line.insert(line.end(), {"--cgroup", file});
   }
-  if (setup_.uid) add({"--uid", std::to_string(*setup_.uid), "--gid", std::to_string(*setup_.uid)});
-  add({"--", options_.bubblewrap, "--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts",
-       "--unshare-cgroup-try", "--die-with-parent", "--new-session", "--as-pid-1", "--uid", "993", "--gid", "990",
-       "--hostname", "localhost", "--cap-drop", "ALL"});
+  if (setup_.uid) {
+    const std::string uid = std::to_string(*setup_.uid);
+    line.insert(line.end(), {"--uid", uid, "--gid", uid});
+  }
   add({"--ro-bind", "/usr", "/usr", "--symlink", "usr/bin", "/bin", "--symlink", "usr/sbin", "/sbin", "--symlink",
        "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64"});
   for (const char* path : {"/etc/ld.so.cache", "/etc/alternatives", "/etc/ssl/certs", "/etc/ca-certificates",
                            "/etc/localtime", "/etc/mime.types", "/etc/services", "/etc/protocols"})
     add({"--ro-bind-try", path, path});
-  const std::string etc = options_.folder + "/etc/";
   for (const char* name : {"passwd", "group", "nsswitch.conf"})
-    add({"--ro-bind", etc + name, std::string("/etc/") + name});
-  add({"--ro-bind", setup_.folder + "/hosts", "/etc/hosts"});
-  if (!options_.ca_file.empty()) add({"--ro-bind", options_.ca_file, "/etc/ssl/coffer-endpoint.pem"});
+    bind(options_.folder + "/etc/" + name, std::string("/etc/") + name);
+  bind(setup_.folder + "/hosts", "/etc/hosts");
+  if (!options_.ca_file.empty()) bind(options_.ca_file, "/etc/ssl/coffer-endpoint.pem");
   add({"--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"});
   // Its pages are memory of this machine: the quota is what keeps them few.
   add({"--perms", "1777", "--size", std::to_string(setup_.tmp_mb * kMegabyte), "--tmpfs", "/tmp"});
-  add({"--ro-bind", setup_.code_folder, "/var/task", "--dir", "/opt"});
+  add({"--dir", "/opt"});
+  bind(setup_.code_folder, "/var/task");
   if (setup_.runtime.folder.empty()) {
     add({"--dir", "/var/runtime"});
   } else {
-    add({"--ro-bind", setup_.runtime.folder, "/var/runtime"});
+    bind(setup_.runtime.folder, "/var/runtime");
   }
-  add({"--ro-bind", setup_.folder, "/run/coffer", "--ro-bind", options_.sandbox_program, "/run/init"});
+  bind(setup_.folder, "/run/coffer");
+  bind(options_.sandbox_program, "/run/init");
   add({"--chdir", "/var/task", "--remount-ro", "/", "--", "/run/init", "init", "--start", "/run/coffer/start", "--log",
        "/run/coffer/log", "--forward", std::to_string(kApiPort) + "=/run/coffer/api"});
   if (setup_.endpoint) add({"--forward", std::to_string(setup_.endpoint->inner_port) + "=/run/coffer/endpoint"});
   add({"--processes", std::to_string(options_.processes_max), "--data",
        std::to_string((2 * setup_.memory_mb + setup_.runtime.data_mb) * kMegabyte), "--files",
        std::to_string(setup_.tmp_mb * kMegabyte)});
+  line.insert(line.end(),
+              {"--", options_.bubblewrap, "--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net",
+               "--unshare-uts", "--unshare-cgroup-try", "--die-with-parent", "--new-session", "--as-pid-1", "--uid",
+               "993", "--gid", "990", "--hostname", "localhost", "--cap-drop", "ALL"});
+  line.insert(line.end(), sandbox.begin(), sandbox.end());
   return line;
 }
 

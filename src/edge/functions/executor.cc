@@ -61,10 +61,8 @@ class SandboxExecutor final : public Executor {
 
   Status open() {
     remove_tree(options_.folder);
-    for (const char* name : {"", "/environments", "/code", "/etc"}) {
-      // Reached by the users of the slots, listed by nobody else.
-      COFFER_CHECK_OK(files_.create_directories(options_.folder + name, 0711));
-    }
+    for (const char* name : {"", "/environments", "/code", "/etc"})
+      COFFER_CHECK_OK(files_.create_directories(options_.folder + name, 0700));
     COFFER_TRY(const FileStat program, files_.stat(options_.sandbox_program));
     if (program.type != FileType::kRegular)
       return Error{ErrorCode::kFailedPrecondition, options_.sandbox_program + " is no program", {}};

@@ -17,36 +17,43 @@
 namespace coffer::functions {
 namespace {
 
-Status give_to(const std::string& path, std::optional<uint32_t> owner) {
-  if (::chmod(path.c_str(), 0600) != 0) return error_from_errno(errno, "setting the mode of " + path);
-  if (owner && ::chown(path.c_str(), *owner, *owner) != 0) return error_from_errno(errno, "giving away " + path);
+Status give_to(const Fd& folder, const std::string& name, std::optional<uint32_t> owner) {
+  if (::fchmodat(folder.get(), name.c_str(), 0600, 0) != 0)
+    return error_from_errno(errno, "setting the mode of " + name);
+  if (owner && ::fchownat(folder.get(), name.c_str(), *owner, *owner, AT_SYMLINK_NOFOLLOW) != 0)
+    return error_from_errno(errno, "giving away " + name);
   return ok_status();
 }
 
 }  // namespace
 
-Result<Fd> listen_unix(const std::string& path, std::optional<uint32_t> owner) {
+Result<Fd> open_folder(const std::string& path) {
+  Fd fd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid()) return error_from_errno(errno, "opening " + path);
+  return fd;
+}
+
+Result<Fd> listen_unix(const Fd& folder, const std::string& name, std::optional<uint32_t> owner) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) {
-    return Error{ErrorCode::kInvalidArgument, "the path " + path + " is too long for a socket",
-                 "choose a data folder with a shorter path"};
-  }
+  // By the folder's descriptor: addresses have room for 107 bytes, and paths of installations are as long as they are.
+  const std::string path = "/proc/self/fd/" + std::to_string(folder.get()) + "/" + name;
+  COFFER_ASSERT(path.size() < sizeof address.sun_path);
   std::memcpy(address.sun_path, path.data(), path.size());
   Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) return error_from_errno(errno, "making a socket");
   if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
-    return error_from_errno(errno, "making the socket " + path);
-  COFFER_CHECK_OK(give_to(path, owner));
-  if (::listen(fd.get(), 64) != 0) return error_from_errno(errno, "listening on " + path);
+    return error_from_errno(errno, "making the socket " + name);
+  COFFER_CHECK_OK(give_to(folder, name, owner));
+  if (::listen(fd.get(), 64) != 0) return error_from_errno(errno, "listening on " + name);
   return fd;
 }
 
-Result<Fd> make_pipe(const std::string& path, std::optional<uint32_t> owner) {
-  if (::mkfifo(path.c_str(), 0600) != 0) return error_from_errno(errno, "making the pipe " + path);
-  Fd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-  if (!fd.valid()) return error_from_errno(errno, "opening the pipe " + path);
-  COFFER_CHECK_OK(give_to(path, owner));
+Result<Fd> make_pipe(const Fd& folder, const std::string& name, std::optional<uint32_t> owner) {
+  if (::mkfifoat(folder.get(), name.c_str(), 0600) != 0) return error_from_errno(errno, "making the pipe " + name);
+  Fd fd(::openat(folder.get(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd.valid()) return error_from_errno(errno, "opening the pipe " + name);
+  COFFER_CHECK_OK(give_to(folder, name, owner));
   return fd;
 }
 

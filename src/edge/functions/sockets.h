@@ -10,10 +10,12 @@
 
 namespace coffer::functions {
 
-/// A listening Unix socket, which only `owner` may connect to. Not blocking.
-Result<Fd> listen_unix(const std::string& path, std::optional<uint32_t> owner);
+/// A folder for the two below.
+Result<Fd> open_folder(const std::string& path);
+/// A listening Unix socket in `folder`, which only `owner` may connect to. Not blocking.
+Result<Fd> listen_unix(const Fd& folder, const std::string& name, std::optional<uint32_t> owner);
 /// A named pipe that only `owner` may write to, opened for reading. Not blocking.
-Result<Fd> make_pipe(const std::string& path, std::optional<uint32_t> owner);
+Result<Fd> make_pipe(const Fd& folder, const std::string& name, std::optional<uint32_t> owner);
 /// Nothing when nobody waits.
 std::optional<Fd> accept_from(const Fd& listener);
 /// A connection that may still be under way; not blocking. `host` is a name or an address.

@@ -278,8 +278,10 @@ TEST_F(Escape, TheEndpointIsReached) {
     constexpr std::string_view kAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
     static_cast<void>(::send(peer.get(), kAnswer.data(), kAnswer.size(), MSG_NOSIGNAL));
   });
-  const std::string text = result(
-      python("import urllib.request\nreturn urllib.request.urlopen(os.environ['AWS_ENDPOINT_URL']).read().decode()"));
+  std::string text;
+  EXPECT_NO_THROW(
+      text = result(python(
+          "import urllib.request\nreturn urllib.request.urlopen(os.environ['AWS_ENDPOINT_URL']).read().decode()")));
   ::shutdown(listener.get(), SHUT_RDWR);
   server.join();
   EXPECT_EQ(text, "\"hello\"");
@@ -311,6 +313,17 @@ for name in ['mem', 'environ', 'maps', 'fd', 'root']:
 return done
 )"));
   EXPECT_EQ(text, "[]");
+}
+
+TEST_F(Escape, NoDescriptorOfTheMachineIsLeftOpen) {
+  EXPECT_EQ(result(python(R"(
+found = []
+for fd in os.listdir('/proc/self/fd'):
+    try: found.append(os.readlink('/proc/self/fd/' + fd))
+    except OSError: pass
+return sorted(set(f for f in found if not f.startswith(('/dev/null', 'socket:', '/proc/', 'anon_inode:', '/run/coffer/log'))))
+)")),
+            "[]");
 }
 
 TEST_F(Escape, LinksInTmpLeadNowhere) {

@@ -32,8 +32,7 @@ class World : public testing::Test {
   World() {
     char name[] = "/tmp/coffer-functions-XXXXXX";
     folder_ = ::mkdtemp(name);
-    std::filesystem::permissions(folder_, std::filesystem::perms(0711));
-    options_.folder = folder_ + "/e";
+    options_.folder = folder_ + "/a-folder-whose-name-is-longer-than-the-address-of-a-socket-may-be-and-some-more/e";
     options_.sandbox_program =
         (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "coffer-sandbox").string();
     const char* cache = std::getenv("COFFER_CACHE");

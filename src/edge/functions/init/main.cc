@@ -1,8 +1,9 @@
 // coffer-sandbox: the small program at both ends of a function's sandbox. Linked statically and without anything else
 // of this project, so that nothing of the daemon is inside.
 //
-//   coffer-sandbox enter [--cgroup FILE]... [--uid N --gid N] -- PROGRAM ARGUMENT...
-//     Joins control groups by writing itself to their cgroup.procs, gives up root and becomes PROGRAM (bubblewrap).
+//   coffer-sandbox enter [--open PATH]... [--cgroup FILE]... [--uid N --gid N] -- PROGRAM ARGUMENT...
+//     Opens paths (see opened.h), joins control groups by writing itself to their cgroup.procs, gives up root and
+//     becomes PROGRAM (bubblewrap).
 //   coffer-sandbox init --start FILE --log FIFO [--forward PORT=SOCKET]... [--processes N] [--data BYTES] [--files
 //   BYTES]
 //     The first process inside: starts the program that FILE names (argument count, arguments, environment, each ended
@@ -11,10 +12,13 @@
 //     PROGRAM under the filter of system calls alone, for tests.
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -67,7 +71,27 @@ void limit(decltype(RLIMIT_CORE) which, rlim_t most, const char* name) {
   if (setrlimit(which, &wanted) != 0) fail(std::string("limiting ") + name);
 }
 
+/// Binds each --show PATH as a numbered entry of --at FOLDER, in mounts that only this process and what it becomes
+/// have.
+void show(const Arguments& arguments) {
+  const std::string at = arguments.find("--at");
+  if (at.empty()) return;
+  if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0)
+    fail("making mounts of its own");
+  if (mount("tmpfs", at.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m") != 0) fail("mounting on " + at);
+  int number = 0;
+  for (const auto& [name, path] : arguments.options) {
+    if (name != "--show") continue;
+    const std::string to = at + "/" + std::to_string(number++);
+    struct stat status {};
+    if (stat(path.c_str(), &status) != 0) fail("looking at " + path);
+    const int made = S_ISDIR(status.st_mode) ? mkdir(to.c_str(), 0755) : mknod(to.c_str(), S_IFREG | 0644, 0);
+    if (made != 0 || mount(path.c_str(), to.c_str(), nullptr, MS_BIND, nullptr) != 0) fail("showing " + path);
+  }
+}
+
 int enter(const Arguments& arguments) {
+  show(arguments);
   for (const auto& [name, file] : arguments.options) {
     if (name != "--cgroup") continue;
     const int fd = open(file.c_str(), O_WRONLY | O_CLOEXEC);
@@ -143,6 +167,7 @@ Start read_start(const std::string& path) {
 int init(const Arguments& arguments) {
   // Whoever is inside may not look into this process, which is of the same user.
   prctl(PR_SET_DUMPABLE, 0);
+  if (close_range(3, ~0U, 0) != 0) fail("closing what is not the function's");
   const Start start = read_start(arguments.find("--start"));
   const int log = open(arguments.find("--log").c_str(), O_WRONLY | O_CLOEXEC);
   if (log < 0) fail("opening the log");
