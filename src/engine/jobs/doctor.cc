@@ -4,11 +4,13 @@
 #include <map>
 #include <set>
 
+#include "engine/jobs/escrow.h"
 #include "engine/jobs/explain.h"
 #include "engine/postgres/connection.h"
 #include "engine/postgres/control_file.h"
 #include "engine/postgres/scratch_server.h"
 #include "engine/vault/commit_log.h"
+#include "engine/vault/drill.h"
 #include "engine/vault/index.h"
 #include "engine/vault/lease.h"
 
@@ -57,6 +59,7 @@ class Doctor {
   void binaries();
 
   void slots();
+  void escrow();
   bool log();
   void index();
   void leases();
@@ -158,6 +161,33 @@ void Doctor::slots() {
     return bad("vault.slots", "the vault has one key slot: " + names, "whoever loses that key loses every point in it",
                "add a second one, kept by somebody else: coffer keys add NAME --new-key KEY");
   good("vault.slots", std::to_string(keyset.slots.size()) + " key slots: " + names);
+}
+
+// A key that is never tried is lost on the day it is needed, and nobody knows.
+void Doctor::escrow() {
+  for (const auto& slot : vault_->keysets().back().slots) {
+    if (slot.type != "escrow") continue;
+    const std::string name = "the escrow " + slot.name;
+    const std::string next = "bring the holders together: coffer escrow drill SHARE...";
+    auto drills = read_drills(context_, *vault_);
+    if (!drills.ok())
+      return bad("vault.escrow", "the drills cannot be read: " + drills.error().message, {},
+                 "run 'coffer verify --all'");
+    const auto last = std::find_if(drills->begin(), drills->end(), [&](const Attestation& drill) {
+      const auto of = drill.facts.find("slot");
+      return of != drill.facts.end() && of->second == slot.name;
+    });
+    if (last == drills->end()) {
+      warn("vault.escrow", name + " was never tried", "shares get lost, and holders leave", next);
+      continue;
+    }
+    const auto days = std::chrono::duration_cast<std::chrono::hours>(env_.clock.wall() - last->time).count() / 24;
+    const std::string what = name + " opened the vault " + std::to_string(days) + " days ago";
+    if (env_.clock.wall() - last->time > kEscrowDrillDue)
+      warn("vault.escrow", what, "shares get lost, and holders leave", next);
+    else
+      good("vault.escrow", what);
+  }
 }
 
 bool Doctor::log() {
@@ -441,6 +471,7 @@ Result<std::vector<DoctorLine>> Doctor::run() {
     env_.progress.step("vault", 0);
     if (vault_->store().describe().starts_with('/')) space("vault.space", "the vault", vault_->store().describe());
     slots();
+    if (!vault_->keysets().empty()) escrow();
     if (log()) {
       points();
       tombstones();

@@ -19,7 +19,8 @@ namespace {
 
 // The key of the object that an error is about: "... in packs/12/12ab...: authentication failed".
 std::string object_in(const std::string& message, const std::string& otherwise) {
-  for (std::string_view prefix : {"packs/", "index/", "points/", "log/", "keysets/", "tombstones/", "leases/"}) {
+  for (std::string_view prefix :
+       {"packs/", "index/", "points/", "log/", "keysets/", "tombstones/", "leases/", "drills/"}) {
     const size_t at = message.find(prefix);
     if (at == std::string::npos) continue;
     const size_t end = message.find_first_of(": ,", at);
@@ -158,6 +159,7 @@ Status Verifier::check_object(const Context& context, const store::ObjectInfo& o
   if (key.starts_with("index/")) return sealed(crypto::ObjectKind::kIndex);
   if (key.starts_with("log/entries/")) return sealed(crypto::ObjectKind::kLogEntry);
   if (key.starts_with("leases/")) return sealed(crypto::ObjectKind::kLease);
+  if (key.starts_with("drills/")) return sealed(crypto::ObjectKind::kAttestation);
   if (key.starts_with("tombstones/")) return sealed(crypto::ObjectKind::kTombstone);
   if (key.starts_with("points/"))
     return sealed(key.ends_with("/manifest") ? crypto::ObjectKind::kManifest : crypto::ObjectKind::kAttestation);
@@ -175,7 +177,8 @@ Status Verifier::check_object(const Context& context, const store::ObjectInfo& o
     if (!format.ok()) return std::move(format).error().in(key);
     return ok_status();
   }
-  if (key.starts_with("log/")) return ok_status();  // bundles and tiles are checked by whoever loads the log
+  if (key.starts_with("witness/")) return ok_status();  // what the holder of this mirror saw of its source, signed
+  if (key.starts_with("log/")) return ok_status();      // bundles and tiles are checked by whoever loads the log
   env_.progress.note("an object that is no part of a vault: " + key);
   return ok_status();
 }

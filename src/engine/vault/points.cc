@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/tasks.h"
+#include "engine/vault/drill.h"
 #include "engine/vault/json_fields.h"
 
 namespace coffer::vault {
@@ -279,6 +280,27 @@ Result<std::vector<Attestation>> read_attestations(const Context& context, const
     return Error{ErrorCode::kInvalidArgument, "'" + escape_text(point_id) + "' cannot name a recovery point", {}};
   COFFER_TRY(std::vector<std::string> keys, list_keys(context, vault, attestations_prefix(point_id)));
   return read_all(context, vault, point_id, keys);
+}
+
+constexpr std::string_view kDrillsPrefix = "drills/";
+
+Status write_drill(const Context& context, const Vault& vault, const Attestation& drill) {
+  const std::string key = std::string(kDrillsPrefix) + new_point_id(drill.time, vault.entropy());
+  return vault.put_sealed(context, key, crypto::ObjectKind::kAttestation, encode_attestation(drill));
+}
+
+Result<std::vector<Attestation>> read_drills(const Context& context, const Vault& vault) {
+  std::vector<Attestation> drills;
+  COFFER_TRY(const auto keys, list_keys(context, vault, std::string(kDrillsPrefix)));
+  for (const std::string& key : keys) {
+    COFFER_TRY(Bytes plain, vault.get_sealed(context, key, crypto::ObjectKind::kAttestation));
+    auto drill = decode_attestation(plain);
+    if (!drill.ok()) return std::move(drill).error().in("object " + key);
+    drills.push_back(std::move(*drill));
+  }
+  std::stable_sort(drills.begin(), drills.end(),
+                   [](const Attestation& a, const Attestation& b) { return a.time > b.time; });
+  return drills;
 }
 
 std::string_view point_state_name(PointState state) {
