@@ -341,9 +341,7 @@ const std::vector<CommandSpec>& command_table() {
                     {"coffer export latest --to /srv/exports --layout rds --only shop.public --name nightly-1",
                      "one schema, as RDS would"},
                     {"coffer export verify /srv/exports --name nightly-1", "is it still what was exported?"}},
-       .arguments = {argument("POINT", std::string(kPointHelp) + "; or the word verify", Values::kPoint),
-                     optional(argument("DIR", "after verify: the folder that the export was written to",
-                                       Values::kDirectory))},
+       .arguments = {many(argument("POINT", std::string(kPointHelp) + "; or: verify DIR", Values::kPoint))},
        .options =
            Options{option("to", "DIR", "the folder for the export; it is made when it is missing", Values::kDirectory),
                    choice("layout", "which types and file names; typed unless given", {"typed", "rds"}),
@@ -352,6 +350,25 @@ const std::vector<CommandSpec>& command_table() {
                    flag("allow-skipped", "leave out what cannot be exported and name it, instead of failing")} +
            kServers + kOpened + kWork + kOutput,
        .run = run_export_command},
+      {.name = "import",
+       .summary = "load a typed export into an empty PostgreSQL database",
+       .description =
+           {"Makes the schema, loads every table in parallel, then makes indexes and constraints. Counts and digests "
+            "of "
+            "what was loaded are compared with those of the files, and the files with the manifest. Roles are not "
+            "made: they are in coffer_schema/globals.sql of the export; what is made belongs to the role that "
+            "connects. An export without a schema gives tables and their columns, and says so. With --vault and --key "
+            "it "
+            "also checks that this vault signed the export."},
+       .examples = {{"coffer import /srv/exports --conninfo 'host=db2 dbname=shop'", "the only export there"},
+                    {"coffer import /srv/exports --name nightly-1 --database shop --conninfo 'dbname=shop'",
+                     "one database of one export"}},
+       .arguments = {argument("DIR", "the folder that the export was written to", Values::kDirectory)},
+       .options = Options{option("conninfo", "CONNINFO", "the empty database: a libpq connection string or URI"),
+                          option("database", "NAME", "which database of the export, when it has several"),
+                          option("name", "NAME", "which export, when there are several")} +
+                  kOpened + kWork + kOutput,
+       .run = run_import_command},
       {.name = "why",
        .summary = "why a point is kept, when it goes, what it costs",
        .description = {"With the options of a retention policy it tells what that policy would do with the point."},

@@ -18,6 +18,7 @@ Result<int> run_copy_command(Invocation& invocation);
 Result<int> run_verify_command(Invocation& invocation);
 Result<int> run_prove_command(Invocation& invocation);
 Result<int> run_export_command(Invocation& invocation);
+Result<int> run_import_command(Invocation& invocation);
 Result<int> run_forget(Invocation& invocation);
 Result<int> run_collect(Invocation& invocation);
 Result<int> run_why_command(Invocation& invocation);

@@ -1,4 +1,4 @@
-// export, export verify: points as Parquet, and what became of them.
+// export, import: points as Parquet, and back.
 #include <nlohmann/json.hpp>
 
 #include "edge/cli/commands.h"
@@ -49,12 +49,15 @@ std::string export_text(const jobs::ExportOptions& options, const std::string& t
   return text;
 }
 
-Result<int> verify_export(Invocation& invocation) {
-  COFFER_TRY(std::string folder, invocation.arguments().required("DIR"));
-  const vault::Vault* vault = nullptr;
-  if (invocation.arguments().text("vault") && invocation.has_key()) {
-    COFFER_TRY(vault, invocation.vault());
-  }
+// A manifest can be checked without the vault, but then only with the key that it names itself.
+Result<const vault::Vault*> vault_if_given(Invocation& invocation) {
+  if (!invocation.arguments().text("vault") || !invocation.has_key()) return static_cast<const vault::Vault*>(nullptr);
+  COFFER_TRY(const vault::Vault* vault, invocation.vault());
+  return vault;
+}
+
+Result<int> verify_export(Invocation& invocation, const std::string& folder) {
+  COFFER_TRY(const vault::Vault* vault, vault_if_given(invocation));
   COFFER_TRY(const jobs::Environment* environment, invocation.environment());
   COFFER_TRY(auto from, jobs::open_export_directory(environment->files, Invocation::absolute(folder), false));
   COFFER_TRY(jobs::ExportVerifyReport report,
@@ -86,15 +89,16 @@ Result<int> verify_export(Invocation& invocation) {
 
 Result<int> run_export_command(Invocation& invocation) {
   const Arguments& arguments = invocation.arguments();
-  COFFER_TRY(std::string text, arguments.required("POINT"));
-  if (text == "verify") return verify_export(invocation);
-  if (arguments.text("DIR"))
-    return Error{ErrorCode::kInvalidArgument, "a folder after the point was not expected", "give it as --to DIR"};
+  const auto words = arguments.all("POINT");
+  if (words.size() == 2 && words[0] == "verify") return verify_export(invocation, words[1]);
+  if (words.size() != 1 || words[0] == "verify")
+    return Error{ErrorCode::kInvalidArgument, "say which point to export",
+                 "coffer export POINT --to DIR, or coffer export verify DIR"};
   COFFER_TRY(std::string to, arguments.required("to"));
   to = Invocation::absolute(to);
   jobs::ExportOptions options;
   COFFER_TRY(vault::CommitLog * log, invocation.log());
-  COFFER_TRY(options.point_id, vault::resolve_point(log->state(), text));
+  COFFER_TRY(options.point_id, vault::resolve_point(log->state(), words[0]));
   options.identifier = arguments.text("name").value_or("point-" + options.point_id);
   options.layout =
       arguments.text("layout").value_or("typed") == "rds" ? jobs::ExportLayout::kRds : jobs::ExportLayout::kTyped;
@@ -109,6 +113,32 @@ Result<int> run_export_command(Invocation& invocation) {
     invocation.print_document(export_document(options, to, report));
   else
     invocation.print(export_text(options, to, report));
+  return kExitDone;
+}
+
+Result<int> run_import_command(Invocation& invocation) {
+  const Arguments& arguments = invocation.arguments();
+  COFFER_TRY(std::string folder, arguments.required("DIR"));
+  jobs::ImportOptions options;
+  COFFER_TRY(const vault::Vault* vault, vault_if_given(invocation));
+  COFFER_TRY(options.conninfo, arguments.required("conninfo"));
+  options.identifier = arguments.text("name").value_or("");
+  options.database = arguments.text("database").value_or("");
+  COFFER_TRY(const jobs::Environment* environment, invocation.environment());
+  COFFER_TRY(auto from, jobs::open_export_directory(environment->files, Invocation::absolute(folder), false));
+  COFFER_TRY(jobs::ImportReport report, jobs::run_import(invocation.context(), *environment, vault, options, *from));
+  if (invocation.json()) {
+    invocation.print_document(ordered_json{{"schema", "coffer.import/1"},
+                                           {"tables", report.tables},
+                                           {"rows", report.rows},
+                                           {"notes", report.notes},
+                                           {"duration_ms", report.duration_ms}});
+    return kExitDone;
+  }
+  std::string out = "imported " + counted(report.rows, "row") + " into " + counted(report.tables, "table") + " in " +
+                    took(report.duration_ms) + "; every count and digest is that of the source\n";
+  for (const std::string& note : report.notes) out += "  " + printable(note) + "\n";
+  invocation.print(out);
   return kExitDone;
 }
 

@@ -10,10 +10,12 @@
 #include "engine/jobs/export_files.h"
 #include "engine/jobs/export_manifest.h"
 #include "engine/jobs/export_paths.h"
+#include "engine/jobs/export_schema.h"
 #include "engine/jobs/scratch_copy.h"
 #include "engine/parquet/copy_stream.h"
 #include "engine/parquet/part_reader.h"
 #include "engine/parquet/part_writer.h"
+#include "engine/postgres/copy_in.h"
 #include "engine/vault/points.h"
 
 namespace coffer::jobs {
@@ -127,6 +129,7 @@ class Exporter {
   ExportReport report_;
   std::vector<std::string> databases_;
   std::string run_uuid_;
+  std::string binaries_;  // folder of the server's programs
 
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -265,6 +268,7 @@ Result<std::unique_ptr<postgres::Connection>> Exporter::open_session(const Conte
                                                                      const std::string& conninfo,
                                                                      const std::string& snapshot) {
   COFFER_TRY(auto connection, postgres::connect(context, conninfo, postgres::ConnectionKind::kSql));
+  postgres::take_messages_up_to(*connection, kExportedRowSizeMax);
   COFFER_CHECK_OK(connection->query(context, parquet::session_settings()));
   COFFER_CHECK_OK(connection->query(context, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
   if (!snapshot.empty())
@@ -504,6 +508,12 @@ Status Exporter::export_database(const postgres::ScratchServer& server, const st
                                .started = state.started,
                                .finished = state.finished});
   }
+  const SchemaSource schema{
+      .binaries = binaries_, .conninfo = server.conninfo(name), .database = name, .snapshot = exported[0].text(0)};
+  COFFER_CHECK_OK(
+      export_schema(context_, env_, files_, schema, *leader, options_.identifier, database, manifest_.notes));
+  if (manifest_.global_files.empty())
+    COFFER_CHECK_OK(export_globals(context_, env_, files_, schema, options_.identifier, manifest_.global_files));
   manifest_.databases.push_back(std::move(database));
   ++databases_done_;
   return ok_status();
@@ -559,6 +569,7 @@ Result<ExportReport> Exporter::run() {
 
   ScratchCopy copy(env_, vault_, point);
   COFFER_CHECK_OK(copy.prepare(context_));
+  binaries_ = copy.binaries();
   MonoTime step = env_.clock.mono();
   COFFER_CHECK_OK(copy.restore(context_));
   report_.restore_ms = ms_since(step);

@@ -3,7 +3,7 @@
 // Vocabulary. layout: how the files lie and which types their columns have; *rds* is what RDS writes for PostgreSQL,
 // *typed* keeps each value's type and can be imported. part: one Parquet file, the rows of one range of pages of a
 // table. manifest: what was exported, with counts and digests; written last, signed with a key of the vault.
-// docs/format-export.md describes all of it.
+// docs/export.md describes all of it.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -37,6 +37,9 @@ class ExportDestination {
 /// Files below the folder `root`, which is made when `create`. Borrows `files`.
 Result<std::unique_ptr<ExportDestination>> open_export_directory(FileSystem& files, const std::string& root,
                                                                  bool create);
+
+/// A larger row fails the export, by name: it would stand in memory as a whole, several times.
+inline constexpr size_t kExportedRowSizeMax = size_t{256} << 20;
 
 enum class ExportLayout { kRds, kTyped };
 std::string_view export_layout_name(ExportLayout layout);  // "rds", "typed"
@@ -103,8 +106,8 @@ struct ImportReport {
   int64_t duration_ms = 0;
 };
 /// Loads one database of a typed export into an empty one, and compares counts and digests. kFailedPrecondition when
-/// the database is not empty, or the export is of layout rds.
-Result<ImportReport> run_import(const Context& context, const Environment& environment, const ImportOptions& options,
-                                ExportDestination& destination);
+/// the database is not empty, or the export is of layout rds. `vault` as for run_export_verify().
+Result<ImportReport> run_import(const Context& context, const Environment& environment, const vault::Vault* vault,
+                                const ImportOptions& options, ExportDestination& destination);
 
 }  // namespace coffer::jobs

@@ -59,7 +59,7 @@ std::string rds_tables_info(const ExportManifest& manifest, size_t& count);
 std::string rds_warning_message(const std::vector<ExportSkipped>& skipped);
 /// "Jun 26, 2024, 3:43:58 PM"
 std::string us_time(WallTime time);
-/// A number as Java prints a double: "8.4154E-6", "0.0004", "0.0".
+/// A number as Java prints a double: "8.4154E-6", "0.004", "0.0".
 std::string java_double(double value);
 
 }  // namespace coffer::jobs

@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <map>
 
+#include "engine/postgres/copy_in.h"
+
 namespace coffer::postgres {
 namespace {
 
@@ -16,10 +18,10 @@ constexpr int kSliceMs = 100;
 constexpr int kConnectTimeoutDefaultS = 30;
 
 // libpq takes a whole message into memory before it shows it, however long the server says it is (up to 2 GiB). So the
-// bytes that arrive without completing anything are counted, and this many are too many: the largest message that is
-// taken, and what the kernel may hold twice over. It is looked at each time libpq runs out of input; a server that is
+// bytes that arrive without completing anything are counted, and too many are more than the largest message that is
+// taken and this, which the kernel may hold twice over. It is looked at each time libpq runs out of input; a server that is
 // never slower than we are (on this machine) is noticed only at the end of its message.
-constexpr size_t kIncompleteSizeMax = kCopyDataSizeMax + (size_t{32} << 20);
+constexpr size_t kIncompleteSizeReserve = size_t{32} << 20;
 
 struct ResultFree {
   void operator()(PGresult* result) const { PQclear(result); }
@@ -133,7 +135,7 @@ Error connection_failure(std::string_view raw, bool password_missing, Connection
   return error;
 }
 
-class LibpqConnection final : public Connection {
+class LibpqConnection final : public Connection, public CopyInSession {
  public:
   LibpqConnection(PGconn* connection, ConnectionKind kind) : connection_(connection), kind_(kind) {
     PQsetNoticeReceiver(connection_, &LibpqConnection::on_notice, this);
@@ -151,8 +153,12 @@ class LibpqConnection final : public Connection {
   Status begin_copy(const Context& context, const std::string& command) override;
   Result<CopyEvent> next_copy_event(const Context& context, const NoticeSink& on_notice,
                                     std::string* sqlstate) override;
+  Status copy_in(const Context& context, const std::string& command,
+                 const std::function<Status(ByteSink&)>& fill) override;
+  void take_messages_up_to(size_t size_bytes) override { message_size_max_ = size_bytes; }
 
  private:
+  class CopyInSink;
   struct CopyBufferFree {
     void operator()(char* buffer) const { PQfreemem(buffer); }
   };
@@ -177,6 +183,7 @@ class LibpqConnection final : public Connection {
   const ConnectionKind kind_;
   std::string broken_because_;
   size_t incomplete_bytes_ = 0;
+  size_t message_size_max_ = kCopyDataSizeMax;
   const NoticeSink* notice_sink_ = nullptr;
 
   bool command_open_ = false, in_copy_ = false;
@@ -274,7 +281,7 @@ Status LibpqConnection::receive(const Context& context) {
     incomplete_bytes_ += static_cast<size_t>(waiting);
   }
   if (PQconsumeInput(connection_) == 0) return lost();
-  if (incomplete_bytes_ > kIncompleteSizeMax) {
+  if (incomplete_bytes_ > message_size_max_ + kIncompleteSizeReserve) {
     return broken({ErrorCode::kResourceExhausted, "the server sends a message that is larger than any it should", {}});
   }
   return ok_status();
@@ -380,7 +387,7 @@ Result<std::optional<ByteView>> LibpqConnection::next_copy_data(const Context& c
     incomplete_bytes_ = 0;
     if (size == -1) return std::optional<ByteView>();
     if (size < 0) return lost();
-    if (static_cast<size_t>(size) > kCopyDataSizeMax) {
+    if (static_cast<size_t>(size) > message_size_max_) {
       return broken({ErrorCode::kResourceExhausted,
                      "the server sent a CopyData message of " + std::to_string(size) + " bytes",
                      {}});
@@ -445,6 +452,63 @@ Status LibpqConnection::copy_out(const Context& context, const std::string& comm
   }
 }
 
+class LibpqConnection::CopyInSink final : public ByteSink {
+ public:
+  explicit CopyInSink(LibpqConnection& session) : session_(session) {}
+  Status write(const Context& context, ByteView bytes) override {
+    constexpr size_t kMessageSize = size_t{1} << 20;
+    while (!bytes.empty()) {
+      const ByteView piece = bytes.first(std::min(bytes.size(), kMessageSize));
+      const int put = PQputCopyData(session_.connection_, reinterpret_cast<const char*>(piece.data()),
+                                    static_cast<int>(piece.size()));
+      if (put < 0) return session_.lost();
+      // Flushed each time: libpq would otherwise keep what the server has not taken, however much.
+      COFFER_CHECK_OK(session_.flush(context));
+      if (put == 1) bytes = bytes.subspan(piece.size());
+    }
+    return ok_status();
+  }
+
+ private:
+  LibpqConnection& session_;
+};
+
+Status LibpqConnection::copy_in(const Context& context, const std::string& command,
+                                const std::function<Status(ByteSink&)>& fill) {
+  COFFER_CHECK_OK(send(context, command));
+  bool ready = false;
+  while (!ready) {
+    COFFER_TRY(ResultPtr result, next_result(context));
+    if (!result) {
+      command_open_ = false;
+      if (command_error_) return *std::move(command_error_);
+      return Error{ErrorCode::kInternal, "copy_in() was given another command", {}};
+    }
+    if (PQresultStatus(result.get()) == PGRES_COPY_IN)
+      ready = true;
+    else
+      COFFER_CHECK_OK(take_result(result.get()));
+  }
+  CopyInSink sink(*this);
+  Status filled = fill(sink);
+  if (!broken_because_.empty()) return filled.ok() ? Status(lost()) : filled;
+  for (;;) {
+    const int put = PQputCopyEnd(connection_, filled.ok() ? nullptr : "the client gave up");
+    if (put < 0) return lost();
+    if (Status flushed = flush(context); !flushed.ok()) return broken(std::move(flushed).error());
+    if (put == 1) break;
+  }
+  for (;;) {
+    COFFER_TRY(CopyEvent event, [&]() -> Result<CopyEvent> {
+      auto next = next_copy_event(context, {}, nullptr);
+      // The server's complaint about our giving up says less than why we did.
+      if (!next.ok() && !filled.ok() && broken_because_.empty()) return filled.error();
+      return next;
+    }());
+    if (event.kind == CopyEvent::Kind::kEnd) return filled;
+  }
+}
+
 Result<Rows> LibpqConnection::query(const Context& context, const std::string& sql) {
   COFFER_CHECK_OK(send(context, sql));
   Rows last;
@@ -486,6 +550,17 @@ void add_defaults(std::map<std::string, std::string>& settings, ConnectionKind k
 const std::string& Row::text(size_t column) const {
   static const std::string kEmpty;
   return column < values.size() && values[column] ? *values[column] : kEmpty;
+}
+
+Status copy_in(const Context& context, Connection& connection, const std::string& command,
+               const std::function<Status(ByteSink&)>& fill) {
+  auto* session = dynamic_cast<CopyInSession*>(&connection);
+  if (session == nullptr) return Error{ErrorCode::kInternal, "this connection cannot be sent rows", {}};
+  return session->copy_in(context, command, fill);
+}
+
+void take_messages_up_to(Connection& connection, size_t size_bytes) {
+  if (auto* session = dynamic_cast<CopyInSession*>(&connection)) session->take_messages_up_to(size_bytes);
 }
 
 Result<std::unique_ptr<Connection>> connect(const Context& context, const std::string& conninfo, ConnectionKind kind) {
