@@ -67,13 +67,14 @@ const OptionSpec kVault = from_environment(option("vault", "PLACE",
                                                   "files as aws-cli's",
                                                   Values::kDirectory),
                                            "COFFER_VAULT");
-const OptionSpec kKey = from_environment(option("key", "KEY",
-                                                "what opens the vault: file:PATH (or just PATH), passphrase-file:PATH, "
-                                                "passphrase-env:NAME, passphrase-command:COMMAND, kms:KEY (an ARN, id "
-                                                "or alias; credentials and endpoint as for "
-                                                "aws-cli), or passphrase (asks at the terminal)",
-                                                Values::kFile),
-                                         "COFFER_KEY");
+const OptionSpec kKey =
+    from_environment(option("key", "KEY",
+                            "what opens the vault: file:PATH (or just PATH), passphrase-file:PATH, "
+                            "passphrase-env:NAME, passphrase-command:COMMAND, kms:KEY (an ARN, id "
+                            "or alias; credentials and endpoint as for "
+                            "aws-cli), escrow:SHARE,SHARE,..., or passphrase (asks at the terminal)",
+                            Values::kFile),
+                     "COFFER_KEY");
 const Options kOutput = {flag("json", "one JSON document on standard output, progress as JSON lines on standard error"),
                          flag("quiet", "no progress and no notes; errors are still told")};
 const Options kOpened = {kVault, kKey};
@@ -257,8 +258,12 @@ const std::vector<CommandSpec>& command_table() {
                      "the newest point"}},
        .arguments = {optional(
            argument("POINT", std::string(kPointHelp) + "; the newest one unless given", Values::kPoint))},
-       .options = Options{option("to", "DIR", "the data directory to make", Values::kDirectory)} + kRestore + kOpened +
-                  kWork + kOutput,
+       .options = Options{option("to", "DIR", "the data directory to make", Values::kDirectory),
+                          option("kit", "FILE",
+                                 "a recovery kit: its keysets take the place of the vault's, and --vault may be left "
+                                 "out when the vault is where it was",
+                                 Values::kFile)} +
+                  kRestore + kOpened + kWork + kOutput,
        .run = run_recover},
       {.name = "copy",
        .summary = "copy points into a vault that somebody else keeps",
@@ -299,6 +304,94 @@ const std::vector<CommandSpec>& command_table() {
                option("name", "LABEL", "what the receiver calls the copy")} +
            kOpened + kWork + kOutput,
        .run = run_copy_command},
+      {.name = "witness",
+       .summary = "sign how far a source's history has been seen, and refuse one that was rewritten",
+       .description =
+           {"Run it on the receiver's side, every few minutes. The history of the vault that --vault names is compared "
+            "with everything that was signed before: an earlier state of the vault, a shortened or a forked history is "
+            "told apart from one that only grew, and the exit code is 9. The new head is signed and kept in the "
+            "receiver's own place, in the form of C2SP checkpoints.",
+            "With --to-key, the mirror that is there is asked as well: the source must know each point that was copied "
+            "from it."},
+       .examples = {{"coffer witness --vault /srv/vault --key /etc/coffer/b.key --to /mnt/second/vault --witness-key "
+                     "/etc/coffer/witness.key",
+                     "of the history alone"},
+                    {"coffer witness --vault s3://backups/prod --key kms:alias/reader --to s3://second/prod --to-key "
+                     "kms:alias/own --witness-key /etc/coffer/witness.key --json",
+                     "with the copies, for a monitor"}},
+       .arguments = {},
+       .options =
+           Options{option("to", "PLACE", "the receiver's place, where the signed heads are kept", Values::kDirectory),
+                   option("to-key", "KEY", "what opens the mirror there, written like --key", Values::kFile),
+                   option("witness-key", "FILE", "a key file that makes the signing key; the source must not have it",
+                          Values::kFile),
+                   option("name", "NAME", "who signs; witness unless given")} +
+           kOpened + kOutput,
+       .run = run_witness},
+      {.name = "kit write",
+       .summary = "write the recovery kit of a vault",
+       .description =
+           {"One file with the keysets, what the vault is, where it was, what is in it, and what to do with it. It "
+            "holds "
+            "no secret and opens nothing by itself: keep it in many places, and write it again when slots change. "
+            "With it and one key, coffer recover --kit opens a vault that lost its own keysets."},
+       .examples = {{"coffer kit write --vault /srv/vault --key /etc/coffer/ops.key --to /media/usb/", "in a folder"},
+                    {"coffer kit write --vault /srv/vault --key /etc/coffer/ops.key --to kit.json --add plans.json",
+                     "in a file, with a document that belongs to it"}},
+       .arguments = {},
+       .options = Options{option("to", "PATH", "a file that does not exist, or a folder", Values::kFile),
+                          repeatable(option("add", "FILE", "a text to put in: policies, plans, telephone numbers",
+                                            Values::kFile))} +
+                  kOpened + Options{kWork.back()} + kOutput,
+       .run = run_kit_write},
+      {.name = "kit check",
+       .summary = "read a recovery kit, and try a key on it",
+       .description = {"A drill that needs nothing but the kit and a key: which of its slots the key opens. Try every "
+                       "key once a year, the escrow too."},
+       .examples = {{"coffer kit check kit.json --key passphrase", "does the officer still know it?"},
+                    {"coffer kit check kit.json --key escrow:a,b,c --json", "by three shares, for a program"}},
+       .arguments = {argument("FILE", "the kit", Values::kFile)},
+       .options = Options{kKey} + kOutput,
+       .run = run_kit_check},
+      {.name = "escrow create",
+       .summary = "make a slot that opens when several people bring their shares together",
+       .description =
+           {"Splits a new key by Shamir's scheme, and writes each share to a file of its own: a line of 90 letters and "
+            "digits that can be kept on paper and detects typing errors. Fewer shares than the threshold tell nothing. "
+            "Two quorums are tried before the command returns.",
+            "Give each share to another holder and remove the files."},
+       .examples = {{"coffer escrow create officers --to /media/usb --vault /srv/vault --key /etc/coffer/ops.key",
+                     "three of five"},
+                    {"coffer escrow create board --shares 3 --threshold 2 --to /root/shares --vault /srv/vault --key "
+                     "/etc/coffer/ops.key",
+                     "two of three"}},
+       .arguments = {argument("NAME", "the new slot's name")},
+       .options = Options{option("shares", "N", "how many shares; 5 unless given"),
+                          option("threshold", "M", "how many of them open the vault; 3 unless given"),
+                          option("to", "DIR", "the folder for the files with the shares", Values::kDirectory)} +
+                  kOpened + kOutput,
+       .run = run_escrow_create},
+      {.name = "escrow check",
+       .summary = "are these the right shares, and enough?",
+       .description = {"Says of each file which share it is, of which set, and whether it is what was handed out; then "
+                       "whether together they open the vault. Exit code 3: something is wrong, and is named."},
+       .examples = {{"coffer escrow check a.txt b.txt c.txt --vault /srv/vault", "three shares"},
+                    {"coffer escrow check *.txt --vault /srv/vault --json", "for a program"}},
+       .arguments = {many(argument("SHARE", "a file with a share", Values::kFile))},
+       .options = Options{kVault} + kOutput,
+       .run = run_escrow_check},
+      {.name = "escrow drill",
+       .summary = "open the vault by shares alone, and read its newest point",
+       .description = {"The yearly exercise. What the shares opened reads every page of the newest point; that it was "
+                       "done is written down in the vault, and coffer doctor warns when the last time is more than a "
+                       "year ago.",
+                       "To let a new key in with shares: coffer keys add NAME --new-key KEY --key "
+                       "escrow:SHARE,SHARE,..."},
+       .examples = {{"coffer escrow drill a.txt b.txt c.txt --vault /srv/vault", "with three shares"},
+                    {"coffer escrow drill a.txt b.txt c.txt --vault /srv/vault --json", "for the file"}},
+       .arguments = {many(argument("SHARE", "a file with a share", Values::kFile))},
+       .options = Options{kVault} + kWork + kOutput,
+       .run = run_escrow_drill_command},
       {.name = "verify",
        .summary = "read back every byte of points and compare",
        .description =
@@ -416,19 +509,20 @@ const std::vector<CommandSpec>& command_table() {
                      "what is weak in the accounts of the daemon that runs on this folder"},
                     {"coffer doctor --json", "this machine alone, for a monitor"}},
        .arguments = {},
-       .options = Options{from_environment(option("conninfo", "CONNINFO", "a database to look at as a source"),
-                                           "COFFER_CONNINFO"),
-                          option("pgdata", "DIR", "its data directory, for the local reader", Values::kDirectory),
-                          option("data", "DIR",
-                                 "the data folder of an installation: the accounts in its credentials file are looked at "
-                                 "through its daemon, which must run",
-                                 Values::kDirectory),
-                          from_environment(option("endpoint", "URL",
-                                                  "where that daemon answers; http://127.0.0.1:9420 unless given"),
-                                           "AWS_ENDPOINT_URL"),
-                          from_environment(option("region", "REGION", "which Region is looked at; us-east-1 unless given"),
-                                           "AWS_DEFAULT_REGION")} +
-                  kServers + kOpened + kWork + kOutput,
+       .options =
+           Options{
+               from_environment(option("conninfo", "CONNINFO", "a database to look at as a source"), "COFFER_CONNINFO"),
+               option("pgdata", "DIR", "its data directory, for the local reader", Values::kDirectory),
+               option("data", "DIR",
+                      "the data folder of an installation: the accounts in its credentials file are looked at "
+                      "through its daemon, which must run",
+                      Values::kDirectory),
+               from_environment(
+                   option("endpoint", "URL", "where that daemon answers; http://127.0.0.1:9420 unless given"),
+                   "AWS_ENDPOINT_URL"),
+               from_environment(option("region", "REGION", "which Region is looked at; us-east-1 unless given"),
+                                "AWS_DEFAULT_REGION")} +
+           kServers + kOpened + kWork + kOutput,
        .run = run_doctor_command},
       {.name = "up",
        .summary = "the daemon in the foreground, with embedded defaults",

@@ -15,6 +15,14 @@ Result<int> run_points(Invocation& invocation);
 Result<int> run_restore_command(Invocation& invocation);
 Result<int> run_recover(Invocation& invocation);
 Result<int> run_copy_command(Invocation& invocation);
+Result<int> run_escrow_create(Invocation& invocation);
+Result<int> run_escrow_check(Invocation& invocation);
+Result<int> run_escrow_drill_command(Invocation& invocation);
+Result<int> run_witness(Invocation& invocation);
+Result<int> run_kit_write(Invocation& invocation);
+Result<int> run_kit_check(Invocation& invocation);
+/// What --kit of recover asks for; before anything else asks for the store.
+Status use_kit(Invocation& invocation, const std::string& path);
 Result<int> run_verify_command(Invocation& invocation);
 Result<int> run_prove_command(Invocation& invocation);
 Result<int> run_export_command(Invocation& invocation);

@@ -153,6 +153,7 @@ Result<int> run_restore_command(Invocation& invocation) {
 
 Result<int> run_recover(Invocation& invocation) {
   const Arguments& arguments = invocation.arguments();
+  if (auto kit = arguments.text("kit")) COFFER_CHECK_OK(use_kit(invocation, *kit));
   if (!arguments.text("to")) {
     if (arguments.text("POINT"))
       return Error{ErrorCode::kInvalidArgument, "nothing says where the point should go", "give --to DIR"};

@@ -88,6 +88,8 @@ std::string key_topic(size_t width) {
   table.add({"passphrase-file:PATH", "a passphrase in a file; a newline at its end does not count"});
   table.add({"passphrase-env:NAME", "a passphrase in an environment variable"});
   table.add({"passphrase-command:COMMAND", "what a shell command prints, for a password manager"});
+  table.add({"kms:KEY", "a KMS key by ARN, id or alias"});
+  table.add({"escrow:SHARE,SHARE,...", "files with shares of an escrow, as many as it takes"});
   table.add({"passphrase", "asked for at the terminal, without echo"});
   return table.text() + "\n" +
          wrap(

@@ -52,6 +52,8 @@ class Invocation {
   /// Any other place: a directory, or s3://. `purpose` is for messages: "opening the vault".
   Result<std::unique_ptr<store::ObjectStore>> open_place(const std::string& place, std::string_view purpose,
                                                          bool create);
+  /// What store() gives from now on.
+  void adopt_store(std::unique_ptr<store::ObjectStore> store) { store_ = std::move(store); }
   [[nodiscard]] KeyLoader key_loader() const;
   /// The vault, opened with --key.
   Result<vault::Vault*> vault();

@@ -10,8 +10,8 @@ namespace coffer::cli {
 namespace {
 
 constexpr std::string_view kForms =
-    "keys are written file:PATH, passphrase-file:PATH, passphrase-env:NAME, passphrase-command:COMMAND, kms:KEY or "
-    "passphrase";
+    "keys are written file:PATH, passphrase-file:PATH, passphrase-env:NAME, passphrase-command:COMMAND, kms:KEY, "
+    "escrow:SHARE,SHARE,... or passphrase";
 constexpr uint64_t kKeyFileSizeMax = 64 << 10;
 constexpr std::chrono::minutes kCommandTimeout{5};
 
@@ -20,12 +20,13 @@ struct Prefix {
   KeySource::Kind kind;
   std::string_view slot_name;
 };
-constexpr std::array<Prefix, 5> kPrefixes = {
+constexpr std::array<Prefix, 6> kPrefixes = {
     {{"file:", KeySource::Kind::kKeyFile, "key-file"},
      {"passphrase-file:", KeySource::Kind::kPassphraseFile, "passphrase"},
      {"passphrase-env:", KeySource::Kind::kPassphraseEnvironment, "passphrase"},
      {"passphrase-command:", KeySource::Kind::kPassphraseCommand, "passphrase"},
-     {"kms:", KeySource::Kind::kKms, "kms"}}};
+     {"kms:", KeySource::Kind::kKms, "kms"},
+     {"escrow:", KeySource::Kind::kEscrow, "escrow"}}};
 
 bool is_slot_name_character(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' || c == '_' || c == '-';
@@ -77,9 +78,10 @@ Result<NamedKeySource> parse_named_key_source(std::string_view text) {
     return NamedKeySource{std::string(text.substr(0, equals)), std::move(source)};
   }
   COFFER_TRY(KeySource source, parse_key_source(text));
-  const std::string_view name = source.kind == KeySource::Kind::kKeyFile ? "key-file"
-                                : source.kind == KeySource::Kind::kKms   ? "kms"
-                                                                         : "passphrase";
+  const std::string_view name = source.kind == KeySource::Kind::kKeyFile  ? "key-file"
+                                : source.kind == KeySource::Kind::kKms    ? "kms"
+                                : source.kind == KeySource::Kind::kEscrow ? "escrow"
+                                                                          : "passphrase";
   return NamedKeySource{std::string(name), std::move(source)};
 }
 
@@ -181,15 +183,39 @@ Result<Secret> KeyLoader::passphrase(const KeySource& source, std::string_view p
     case KeySource::Kind::kPassphraseCommand: return passphrase_from_command(source.argument);
     case KeySource::Kind::kPassphrasePrompt:
     case KeySource::Kind::kKms:
+    case KeySource::Kind::kEscrow:
     case KeySource::Kind::kKeyFile: break;
   }
   return prompted(purpose, confirm);
+}
+
+Result<std::vector<crypto::EscrowShare>> KeyLoader::load_shares(const std::vector<std::string>& paths) const {
+  std::vector<crypto::EscrowShare> shares;
+  for (const std::string& path : paths) {
+    auto contents = files.read_file(path, kKeyFileSizeMax);
+    if (!contents.ok()) return std::move(contents).error().in("reading the share " + path);
+    auto share = crypto::parse_share(as_text(*contents));
+    wipe(*contents);
+    if (!share.ok()) return std::move(share).error().in(path);
+    shares.push_back(std::move(*share));
+  }
+  return shares;
 }
 
 Result<std::unique_ptr<crypto::SlotKey>> KeyLoader::load(const KeySource& source, std::string_view purpose,
                                                          bool confirm) const {
   if (source.kind == KeySource::Kind::kKeyFile) return load_key_file(source.argument);
   if (source.kind == KeySource::Kind::kKms) return load_kms_key(source.argument);
+  if (source.kind == KeySource::Kind::kEscrow) {
+    std::vector<std::string> paths;
+    for (size_t at = 0; at <= source.argument.size();) {
+      const size_t comma = std::min(source.argument.find(',', at), source.argument.size());
+      if (comma > at) paths.push_back(source.argument.substr(at, comma - at));
+      at = comma + 1;
+    }
+    COFFER_TRY(auto shares, load_shares(paths));
+    return crypto::combine_escrow(std::move(shares));
+  }
   COFFER_TRY(Secret secret, passphrase(source, purpose, confirm));
   if (secret.empty())
     return Error{ErrorCode::kInvalidArgument, "the passphrase is empty", "give one that nobody can guess"};

@@ -1,5 +1,5 @@
 // Where a key comes from: file:PATH, passphrase-file:PATH, passphrase-env:NAME, passphrase-command:COMMAND, passphrase,
-// kms:KEY, PATH.
+// kms:KEY, escrow:SHARE,SHARE,..., PATH.
 #pragma once
 #include <memory>
 #include <string>
@@ -10,14 +10,22 @@
 #include "base/processes.h"
 #include "edge/cli/arguments.h"
 #include "edge/cli/terminal.h"
-#include "engine/crypto/keyset.h"
+#include "engine/crypto/escrow.h"
 
 namespace coffer::cli {
 
 struct KeySource {
-  enum class Kind { kKeyFile, kPassphraseFile, kPassphraseEnvironment, kPassphraseCommand, kPassphrasePrompt, kKms };
+  enum class Kind {
+    kKeyFile,
+    kPassphraseFile,
+    kPassphraseEnvironment,
+    kPassphraseCommand,
+    kPassphrasePrompt,
+    kKms,
+    kEscrow
+  };
   Kind kind = Kind::kKeyFile;
-  std::string argument;  // path, variable, command, or KMS key
+  std::string argument;  // path, variable, command, KMS key, or files with shares
   friend bool operator==(const KeySource&, const KeySource&) = default;
 };
 /// kInvalidArgument with the forms that there are.
@@ -43,6 +51,8 @@ struct KeyLoader {
 
   /// `confirm`: a passphrase that is typed must be typed twice (it is for a new slot).
   Result<std::unique_ptr<crypto::SlotKey>> load(const KeySource& source, std::string_view purpose, bool confirm) const;
+  /// One share from each file; errors name the file.
+  Result<std::vector<crypto::EscrowShare>> load_shares(const std::vector<std::string>& paths) const;
 
  private:
   Result<std::unique_ptr<crypto::SlotKey>> load_kms_key(const std::string& key) const;
