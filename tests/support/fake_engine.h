@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "services/rds/engine.h"
+#include "services/rds/rows.h"
 #include "services/rds/service.h"
 
 namespace coffer::testing_support {
@@ -185,12 +186,9 @@ class FakeRds : public rds::Service {
       return Error{ErrorCode::kUnavailable, "no connection to " + database.identifier, {}};
     return rds::DatabaseAccess{Secret(), {}, database.system_identifier};
   }
-  Status register_restored(catalog::Transaction&, const rds::Database& database) override {
-    for (const rds::Database& other : registered) {
-      if (other.arn() == database.arn())
-        return Error{ErrorCode::kAlreadyExists, "DB instance already exists: " + database.identifier, {}};
-    }
-    registered.push_back(database);
+  Status register_restored(catalog::Transaction& t, const rds::Database& database) override {
+    COFFER_CHECK_OK(rds::rows::insert_database(t, database, ByteView()));
+    t.on_commit([this, database] { registered.push_back(database); });
     return ok_status();
   }
 

@@ -7,6 +7,12 @@ namespace {
 constexpr std::chrono::seconds kLookEvery{30};
 constexpr std::chrono::hours kLargeStep{1};
 
+Status forget_now(catalog::Transaction& t, const std::string& vault_arn, const std::string& label, WallTime now) {
+  COFFER_CHECK_OK(work::cancel(t, kForgetWork, label));
+  COFFER_TRY(const auto vault, rows::find_vault(t, vault_arn));
+  return vault ? forget_later(t, place_of(*vault), label, now) : ok_status();
+}
+
 /// Everything that was to go on at a time that is now far ahead goes on now. Who holds what cannot be told any more
 /// either, as leases end by the same clock: it all begins anew, and the holders' writes are refused.
 Status begin_anew(catalog::Transaction& t, WallTime now) {
@@ -20,6 +26,14 @@ Status begin_anew(catalog::Transaction& t, WallTime now) {
   };
   COFFER_CHECK_OK(again(kBackupWork, "SELECT id FROM backup_jobs WHERE deadline IS NOT NULL"));
   COFFER_CHECK_OK(again(kCopyWork, "SELECT id FROM backup_copies WHERE deadline IS NOT NULL"));
+  // Leftovers of what ended in what is now the future are looked for now.
+  COFFER_TRY(const auto jobs,
+             rows::select<rows::Job>(t, "WHERE completed > $1 AND started IS NOT NULL AND point = ''", {now}));
+  for (const rows::Job& job : jobs) COFFER_CHECK_OK(forget_now(t, job.vault_arn(), job.label(), now));
+  COFFER_TRY(
+      const auto copies,
+      rows::select<rows::Copy>(t, "WHERE completed > $1 AND started IS NOT NULL AND destination_point = ''", {now}));
+  for (const rows::Copy& copy : copies) COFFER_CHECK_OK(forget_now(t, copy.destination_vault, copy.label(), now));
   COFFER_CHECK_OK(again(kRestoreWork, "SELECT id FROM backup_restores WHERE active = 1"));
   return again(kDeleteWork, "SELECT arn FROM backup_points WHERE status = 'DELETING'");
 }

@@ -3,6 +3,7 @@
 
 #include "services/backup/events.h"
 #include "services/backup/operations.h"
+#include "services/rds/service_keys.h"
 
 namespace coffer::backup {
 namespace {
@@ -41,8 +42,11 @@ Result<VaultKey> named_key(const Setting& s, const api::Operation& o, const std:
     return invalid("The key " + key + " is not a symmetric encryption key.");
   if (metadata->text("KeyState") != "Enabled") return invalid("The key " + key + " is not enabled.");
   // An AWS managed key is neither of the two types that the model knows.
-  return VaultKey{std::string(metadata->text("Arn")),
-                  metadata->text("KeyManager") == "CUSTOMER" ? "CUSTOMER_MANAGED_KMS_KEY" : ""};
+  VaultKey found{std::string(metadata->text("Arn")),
+                 metadata->text("KeyManager") == "CUSTOMER" ? "CUSTOMER_MANAGED_KMS_KEY" : ""};
+  // Jobs open the vault when nobody asks, so that whoever makes it has to be able to let us.
+  COFFER_CHECK_OK(rds::let_service_use_key(s.invoke, o, found.arn, kPrincipal));
+  return found;
 }
 
 /// As on AWS, the key aws/backup is made when it is first needed.
