@@ -347,12 +347,14 @@ Result<SourceDatabase> Reader::run(const std::string& name) {
 }  // namespace
 
 std::string session_settings() {
-  // Databases and roles of the source may have set any of these.
+  // Databases and roles of the source may have set any of these. Bytes of a database without an encoding are not
+  // converted, or the server would refuse those that are no text.
   return "SET search_path = pg_catalog; SET DateStyle = 'ISO, MDY'; SET IntervalStyle = 'postgres'; SET TimeZone = "
          "'UTC'; SET extra_float_digits = 1; SET bytea_output = 'hex'; SET xmlbinary = 'base64'; SET row_security = "
          "off; SET synchronize_seqscans = off; SET standard_conforming_strings = on; SET statement_timeout = 0; SET "
-         "client_encoding = 'UTF8'; SET enable_indexonlyscan = off; SET enable_indexscan = off; SET enable_bitmapscan "
-         "= off";
+         "enable_indexonlyscan = off; SET enable_indexscan = off; SET enable_bitmapscan = off; SELECT "
+         "set_config('client_encoding', CASE current_setting('server_encoding') WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE "
+         "'UTF8' END, false)";
 }
 
 Result<std::vector<std::string>> list_databases(const Context& context, Connection& connection) {

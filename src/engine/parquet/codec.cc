@@ -127,6 +127,8 @@ class ShiftedCodec final : public Codec {
 
 class StringCodec : public Codec {
  public:
+  // ValidateUTF8() takes anything before this.
+  StringCodec() { arrow::util::InitializeUTF8(); }
   std::shared_ptr<arrow::DataType> type() const override { return arrow::utf8(); }
   std::string words() const override { return "binary (UTF8)"; }
   Fit decode(ByteView value, arrow::ArrayBuilder& builder) const override {

@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 COFFER = os.environ.get("COFFER_BINARY", str(ROOT / "build/release/bin/coffer"))
 COMMANDS = ["vault init", "vault info", "keys generate", "keys list", "keys add", "keys remove", "backup", "points", "restore", "recover",
-            "verify", "prove", "why", "forget", "collect", "doctor", "completion", "man", "help", "version"]
+            "verify", "prove", "export", "import", "why", "forget", "collect", "doctor", "completion", "man", "help", "version"]
 
 
 class CliTest(unittest.TestCase):
