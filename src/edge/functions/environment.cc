@@ -218,6 +218,26 @@ void Environment::kill() {
   connections_.clear();
 }
 
+std::vector<int> Environment::inside() const {
+  std::vector<int> tree = process_tree(process_->pid());
+  tree.erase(tree.begin(), tree.begin() + static_cast<std::ptrdiff_t>(std::min<size_t>(2, tree.size())));
+  return tree;
+}
+
+void Environment::rest() {
+  if (rests_ || dead_) return;
+  rests_ = true;
+  // Until nobody is found that was not stopped: a process may start another one before its turn comes.
+  constexpr int kRoundsMax = 20;
+  std::vector<int> stopped;
+  for (int round = 0; round < kRoundsMax; ++round) {
+    std::vector<int> found = inside();
+    if (found == stopped) return;
+    for (int pid : found) ::kill(pid, SIGSTOP);
+    stopped = std::move(found);
+  }
+}
+
 bool Environment::has_ended() {
   if (ended_ || !process_) return true;
   if (watch_.valid()) {
@@ -453,6 +473,9 @@ Environment::Why Environment::deliver(const Context& context, const Invocation& 
 Result<Outcome> Environment::invoke(const Context& context, const Invocation& invocation) {
   Outcome outcome;
   log_budget_ = kLogBudget;
+  if (std::exchange(rests_, false)) {
+    for (int pid : inside()) ::kill(pid, SIGCONT);
+  }
   if (!initialised_) {
     COFFER_TRY(outcome, initialise(context));
     outcome.interpreter = setup_.runtime.described;

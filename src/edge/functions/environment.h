@@ -52,6 +52,8 @@ class Environment {
 
   /// An error: no function ran (the sandbox could not be made). Whether it may be used again: is_usable().
   Result<lambda::Outcome> invoke(const Context& context, const lambda::Invocation& invocation);
+  /// Stops everything inside until the next invocation: nobody works on the machine's time between two.
+  void rest();
   /// Looks at the process.
   [[nodiscard]] bool is_usable();
   [[nodiscard]] const std::string& id() const { return setup_.id; }
@@ -90,6 +92,8 @@ class Environment {
   void explain(Why why, const lambda::Invocation& invocation, lambda::Outcome& outcome);
   void explain_end(const std::string& request, lambda::Outcome& outcome);
   void kill();
+  /// All but the two processes that make the sandbox.
+  [[nodiscard]] std::vector<int> inside() const;
 
   Clock& clock_;
   const ExecutorOptions& options_;
@@ -105,7 +109,7 @@ class Environment {
   int64_t log_budget_ = 0;
   MonoTime log_budget_since_, sampled_;
   int64_t memory_max_bytes_ = 0;
-  bool initialised_ = false, dead_ = false, log_open_ = true;
+  bool initialised_ = false, dead_ = false, log_open_ = true, rests_ = false;
 };
 
 }  // namespace coffer::functions

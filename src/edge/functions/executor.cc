@@ -78,7 +78,6 @@ class SandboxExecutor final : public Executor {
   }
 
   Result<Outcome> run(const Context& context, const EnvironmentSpec& spec, const Invocation& invocation) override {
-    expire();
     std::optional<Kept> kept = take_warm(spec);
     if (!kept) {
       COFFER_TRY(kept, make(context, spec));
@@ -107,14 +106,16 @@ class SandboxExecutor final : public Executor {
 
   Result<std::string> interpreter_of(std::string_view runtime) override { return runtimes_.describe(runtime); }
 
-  void expire() override {
+  void tend() override {
     std::list<Kept> gone;
     {
       std::lock_guard lock(mutex_);
       const MonoTime now = clock_.mono();
       for (auto kept = idle_.begin(); kept != idle_.end();) {
         const auto next = std::next(kept);
-        if (now - kept->idle_since > options_.idle) gone.splice(gone.end(), idle_, kept);
+        const auto idle = now - kept->idle_since;
+        if (idle > options_.rest_after) kept->environment->rest();
+        if (idle > options_.idle) gone.splice(gone.end(), idle_, kept);
         kept = next;
       }
     }

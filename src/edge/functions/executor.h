@@ -34,19 +34,19 @@ struct ExecutorOptions {
   std::optional<uint32_t> first_uid = 61'440;
   int processes_max = 256;  // processes and threads of one environment
   std::chrono::seconds idle{300}, init_timeout{10};
-  bool control_groups = true;  // where the machine lets us make them
+  std::chrono::milliseconds rest_after{100};  // idle environments are stopped then, until they are called again
+  bool control_groups = true;                 // where the machine lets us make them
   std::function<void(std::string_view level, std::string_view text)> log;
 };
 
-/// kFailedPrecondition when bubblewrap or the sandbox program is missing. All borrowed. Environments that are idle for
-/// too long end when something else runs, or expire() is called.
 class Executor : public lambda::Executor {
  public:
-  /// Ends what is idle for too long. Called by the daemon now and then.
-  virtual void expire() = 0;
+  /// tend(), for who has no lambda::Service that does it.
+  void expire() { tend(); }
   /// Environments that exist.
   [[nodiscard]] virtual size_t environments() const = 0;
 };
+/// kNotFound, kFailedPrecondition when the sandbox program or bubblewrap is missing. All borrowed.
 Result<std::unique_ptr<Executor>> open_executor(FileSystem& files, Processes& processes, Clock& clock, Entropy& entropy,
                                                 ExecutorOptions options);
 

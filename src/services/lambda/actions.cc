@@ -144,7 +144,10 @@ class FunctionService final : public Service {
     });
   }
 
-  Status write_logs(const Context& context) override { return lambda::write_logs(setting_, context); }
+  Status write_logs(const Context& context) override {
+    setting_.executor.tend();
+    return lambda::write_logs(setting_, context);
+  }
 
  private:
   Secret root_;

@@ -69,6 +69,8 @@ class Executor {
   virtual Result<Outcome> run(const Context& context, const EnvironmentSpec& spec, const Invocation& invocation) = 0;
   /// Ends environments of the function whose ARN (without a version) this is: those at work after their invocation.
   virtual void forget(std::string_view function_arn) = 0;
+  /// Called again and again: what is idle rests, what is idle for long ends.
+  virtual void tend() {}
   /// What serves a runtime name, as a person reads it: "python3.11 (for python3.8)"; kInvalidArgument: nothing does.
   virtual Result<std::string> interpreter_of(std::string_view runtime) = 0;
 };
@@ -79,8 +81,8 @@ class Service {
   virtual api::ServiceTable actions() = 0;
   /// Registers the handler of asynchronous invocations ("lambda.async").
   virtual void add_handlers(work::Runner& runner) = 0;
-  /// Takes the log lines that invocations left to their groups. Called by the daemon again and again (they appear for
-  /// their readers then), and before it ends.
+  /// Takes the log lines that invocations left to their groups, and has the executor tend its environments. Called by
+  /// the daemon again and again (lines appear for their readers then), and before it ends.
   virtual Status write_logs(const Context& context) = 0;
 };
 

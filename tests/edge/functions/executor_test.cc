@@ -1,3 +1,5 @@
+#include <thread>
+
 #include "edge/functions/world.h"
 
 namespace coffer::functions {
@@ -54,10 +56,32 @@ TEST_F(Python, CredentialsThatEndedAreNotUsed) {
 TEST_F(Python, IdleEnvironmentsEnd) {
   options_.idle = std::chrono::seconds(0);
   run(python("return 1"));
-  executor().expire();
+  executor().tend();
   EXPECT_EQ(executor().environments(), 0U);
   EXPECT_TRUE(std::filesystem::is_empty(options_.folder + "/environments"));
   EXPECT_TRUE(std::filesystem::is_empty(options_.folder + "/code"));
+}
+
+TEST_F(Python, AnIdleEnvironmentRestsAndWakes) {
+  options_.rest_after = std::chrono::milliseconds(0);
+  const auto s = python("return n[0]", R"(
+n = [0]
+def work():
+    while True: n[0] += 1
+threading.Thread(target=work, daemon=True).start())");
+  run(s);
+  executor().tend();
+  const int64_t before = std::stoll(to_text(run(s).payload));
+  executor().tend();
+  const MonoTime begin = clock_.mono();
+  while (clock_.mono() - begin < std::chrono::milliseconds(300)) std::this_thread::yield();
+  const int64_t meanwhile = std::stoll(to_text(run(s).payload)) - before;
+  // What it counts in the moments of an invocation is far from a third of a second's work.
+  run(s);
+  const MonoTime working = clock_.mono();
+  while (clock_.mono() - working < std::chrono::milliseconds(300)) std::this_thread::yield();
+  const int64_t at_work = std::stoll(to_text(run(s).payload)) - before - meanwhile;
+  EXPECT_GT(at_work, meanwhile);
 }
 
 TEST_F(Python, TheOldestIdleEnvironmentMakesRoom) {
