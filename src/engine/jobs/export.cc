@@ -11,6 +11,7 @@
 #include "engine/jobs/export_manifest.h"
 #include "engine/jobs/export_paths.h"
 #include "engine/jobs/export_schema.h"
+#include "engine/jobs/open_export.h"
 #include "engine/jobs/scratch_copy.h"
 #include "engine/parquet/copy_stream.h"
 #include "engine/parquet/part_reader.h"
@@ -86,6 +87,8 @@ class Exporter {
 
  private:
   Status prepare();
+  /// An export of this name is whole: the same one, made by an earlier attempt, or somebody else's.
+  Status take_finished();
   Status export_all(const postgres::ScratchServer& server);
   Status choose_databases(const postgres::ScratchServer& server);
   Status export_database(const postgres::ScratchServer& server, const std::string& name);
@@ -138,6 +141,7 @@ class Exporter {
   size_t outstanding_ = 0;  // units that wait or are worked on
   uint64_t pages_total_ = 0, pages_done_ = 0;
   size_t databases_done_ = 0;
+  bool finished_before_ = false;
   int percent_told_ = -1;
 };
 
@@ -148,10 +152,34 @@ Status Exporter::prepare() {
   COFFER_TRY(only_, parse_export_only(options_.only));
   COFFER_TRY(auto there, files_.list(context_, options_.identifier + "/"));
   if (std::find(there.begin(), there.end(), export_manifest_path(options_.identifier)) != there.end())
-    return Error{ErrorCode::kAlreadyExists, "the export " + options_.identifier + " is there already",
-                 "choose another identifier, or remove it"};
+    return take_finished();
   // What a run that was killed left behind is worth nothing without its manifest.
   for (const std::string& path : there) COFFER_CHECK_OK(files_.remove(context_, path));
+  return ok_status();
+}
+
+Status Exporter::take_finished() {
+  const Error other{ErrorCode::kAlreadyExists,
+                    "the export " + options_.identifier + " is there already, of another kind",
+                    "choose another identifier, or remove it"};
+  auto opened = open_export(context_, files_, options_.identifier, &vault_);
+  if (!opened.ok()) return other;
+  if (opened->point_id != options_.point_id || opened->layout != options_.layout || opened->only != options_.only)
+    return other;
+  for (const auto& database : opened->databases) {
+    for (const ExportedTable& table : database.tables) {
+      ++report_.tables;
+      report_.rows += table.digest.rows;
+      report_.files += table.files.size();
+      report_.extracted_bytes += table.value_bytes;
+      report_.file_bytes += table.file_bytes;
+    }
+  }
+  report_.skipped = opened->skipped;
+  report_.notes = opened->notes;
+  report_.notes.emplace_back("was exported by an earlier attempt");
+  report_.warning_message = rds_warning_message(opened->skipped);
+  finished_before_ = true;
   return ok_status();
 }
 
@@ -551,6 +579,7 @@ Result<ExportReport> Exporter::run() {
   const MonoTime began = env_.clock.mono();
   auto ms_since = [&](MonoTime t) { return (env_.clock.mono() - t).count() / 1'000'000; };
   COFFER_CHECK_OK(prepare());
+  if (finished_before_) return std::move(report_);
   COFFER_TRY(auto log, vault::CommitLog::load(context_, vault_));
   COFFER_TRY(vault::Manifest point, vault::read_manifest(context_, vault_, log->state(), options_.point_id));
   log.reset();

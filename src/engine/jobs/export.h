@@ -80,7 +80,8 @@ class ExportProgress {
 /// Restores the point into scratch, boots it, reads each database in one snapshot, writes below
 /// `options.identifier`/, reads every file again from the destination and compares counts and digests with those that
 /// the scratch server computes by SQL. On failure (also kCorruption, when they differ) the files of this run are
-/// removed. `progress` may be null.
+/// removed. An export of this identifier that is whole, signed by this vault and of the same point, layout and `only`
+/// is the answer as it is; another one is kAlreadyExists. `progress` may be null.
 Result<ExportReport> run_export(const Context& context, const Environment& environment, const vault::Vault& vault,
                                 const ExportOptions& options, ExportDestination& destination, ExportProgress* progress);
 

@@ -17,6 +17,7 @@
 #include "engine/vault/points.h"
 #include "engine/vault/vault.h"
 #include "services/kms/service.h"
+#include "services/rds/export_through.h"
 #include "services/rds/probe.h"
 #include "services/rds/service_keys.h"
 
@@ -230,9 +231,10 @@ class VaultEngine final : public Engine {
 
   Result<ExportResult> export_point(const Context& context, const VaultPlace& place, const ExportRequest& request,
                                     ExportSink& sink, ExportProgress& progress) override {
-    static_cast<void>(context), static_cast<void>(place), static_cast<void>(request), static_cast<void>(sink);
-    static_cast<void>(progress);
-    return Error{ErrorCode::kUnavailable, "exports are not possible in this version", {}};
+    COFFER_TRY(const Reference reference, parse_reference(request.reference));
+    COFFER_TRY(const OpenVault opened, open_named(context, place, reference.vault));
+    NoProgress quiet;
+    return export_through(context, environment_with(quiet), *opened.vault, reference.point, request, sink, progress);
   }
 
  private:
