@@ -10,7 +10,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import harness  # noqa: E402
 
-MODULES = ("commands", "load", "hint_bits", "summaries", "restores", "outages", "kills", "daemon_kills", "secrets", "every_answer", "peers", "s3_vault", "replica_red_team", "peer_faults", "exports",
+MODULES = ("commands", "load", "hint_bits", "summaries", "restores", "outages", "kills", "daemon_kills", "secrets", "every_answer", "peers", "s3_vault", "replica_red_team", "peer_faults", "exports", "copies",
            "seed")
 
 
