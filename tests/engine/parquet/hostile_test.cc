@@ -5,74 +5,13 @@
 #include "engine/parquet/copy_stream.h"
 #include "engine/parquet/table_world.h"
 #include "engine/parquet/types.h"
+#include "support/source_types.h"
 
 namespace coffer::parquet {
 
+using namespace testing_support;  // NOLINT: tests
+
 namespace {
-
-SourceType base(uint32_t oid, const char* name, int32_t modifier = -1) {
-  SourceType type;
-  type.oid = type.wire_oid = oid;
-  type.name = name;
-  type.modifier = modifier;
-  type.send = type.output = "f";
-  return type;
-}
-SourceType of_kind(SourceType::Kind kind, std::vector<SourceType> parts, std::vector<std::string> names = {}) {
-  SourceType type = base(70000, "t");
-  type.kind = kind;
-  type.parts = std::move(parts);
-  type.part_names = std::move(names);
-  return type;
-}
-SourceType array_of(SourceType element) { return of_kind(SourceType::Kind::kArray, {std::move(element)}); }
-SourceType range_of(SourceType bound) { return of_kind(SourceType::Kind::kRange, {std::move(bound)}); }
-
-std::vector<SourceType> all_types() {
-  SourceType mood = base(70001, "mood");
-  mood.kind = SourceType::Kind::kEnum;
-  mood.labels = {"sad", "happy"};
-  const SourceType pair =
-      of_kind(SourceType::Kind::kComposite, {base(oids::kInt4, "int4"), base(oids::kText, "text")}, {"n", "t"});
-  return {base(oids::kBool, "bool"),
-          base(oids::kInt2, "int2"),
-          base(oids::kInt8, "int8"),
-          base(oids::kFloat4, "float4"),
-          base(oids::kText, "text"),
-          base(oids::kBytea, "bytea"),
-          base(oids::kNumeric, "numeric", ((10 << 16) | 2) + 4),
-          base(oids::kNumeric, "numeric", ((38 << 16) | 37) + 4),
-          base(oids::kDate, "date"),
-          base(oids::kTime, "time"),
-          base(oids::kTimestamptz, "timestamptz"),
-          base(oids::kInterval, "interval"),
-          base(oids::kUuid, "uuid"),
-          base(oids::kJsonb, "jsonb"),
-          mood,
-          array_of(base(oids::kInt4, "int4")),
-          array_of(array_of(base(oids::kText, "text"))),
-          pair,
-          array_of(pair),
-          range_of(base(oids::kInt4, "int4")),
-          of_kind(SourceType::Kind::kMultirange, {range_of(base(oids::kTimestamptz, "timestamptz"))})};
-}
-
-TablePlan plan_of(const SourceType& type) {
-  TablePlan plan;
-  plan.columns.push_back({.source = {.name = "v", .type = type, .type_text = type.name, .data_type = {}}});
-  return plan;
-}
-
-Bytes copy_of(ByteView value) {
-  Bytes out;
-  CopyFormatter::header(out);
-  CopyFormatter::begin_row(out, 1);
-  const size_t mark = CopyFormatter::begin_value(out);
-  append(out, value);
-  CopyFormatter::end_value(out, mark);
-  CopyFormatter::trailer(out);
-  return out;
-}
 
 // Writes the value, and when the writer takes it, reads it again: it must come back as it was.
 bool taken(const TablePlan& plan, ByteView value) {
