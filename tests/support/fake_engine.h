@@ -33,7 +33,7 @@ class FakeEngine : public rds::Engine {
   using Key = std::tuple<std::string, std::string, std::string>;  // account, region, name
   std::map<Key, std::map<std::string, rds::Point>> points;        // by label
   std::map<std::string, int> taken;                               // how often each label was really taken
-  std::vector<std::string> forgotten, restored;                   // references, targets
+  std::vector<std::string> forgotten, restored;                   // labels, targets
   int collections = 0;
 
   Status open_vault(const Context&, const rds::VaultPlace& place) override {
@@ -72,7 +72,7 @@ class FakeEngine : public rds::Engine {
     auto& all = points[key(place)];
     for (auto point = all.begin(); point != all.end(); ++point) {
       if (point->second.reference != reference) continue;
-      forgotten.emplace_back(reference);
+      forgotten.push_back(point->first);
       all.erase(point);
       break;
     }

@@ -59,8 +59,9 @@ Result<WallTime> Watch::look(const Setting& s, const Context& context, WallTime 
     const rows::Time row{1, looked.proven, looked.latest, looked.wall, watcher_};
     COFFER_CHECK_OK(stored ? rows::update(t, row) : rows::insert(t, row));
     // The age of what came since the last look counts from here on.
-    for (const char* table : {"backup_jobs", "backup_points"})
-      COFFER_CHECK_OK(t.run("UPDATE " + std::string(table) + " SET proven = $1 WHERE proven IS NULL", {looked.proven}));
+    COFFER_CHECK_OK(
+        t.run("UPDATE backup_jobs SET proven = $1 WHERE deadline IS NOT NULL AND proven IS NULL", {looked.proven}));
+    COFFER_CHECK_OK(t.run("UPDATE backup_points SET proven = $1 WHERE proven IS NULL", {looked.proven}));
     if (went_back(last, now)) {
       COFFER_CHECK_OK(reset_rule_clocks(t, now));
       COFFER_CHECK_OK(t.run("UPDATE backup_points SET look_at = delete_at WHERE look_at > delete_at"));

@@ -131,6 +131,7 @@ class Island {
     try {
       const Status looked = service->run_due(Context(), clock.wall());
       if (!looked.ok() && !database.dead()) throw std::runtime_error("run_due: " + looked.error().message);
+      if (between && !database.dead()) between();
       if (!database.dead()) {
         const auto ran = runner->run_due(Context());
         if (!ran.ok() && !database.dead()) throw std::runtime_error("runner: " + ran.error().message);
@@ -149,6 +150,7 @@ class Island {
     return must(rows::select<T>(*read(), where));
   }
 
+  std::function<void()> between;  // the two halves of a tick: what is due, and work
   ManualClock clock{WallTime{1'800'000'000'000'000}};
   SeededEntropy entropy;
   testing_support::FakeRds rds;
