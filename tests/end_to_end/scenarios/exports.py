@@ -2,8 +2,10 @@
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
+import time
 
 import harness
 from harness import Cluster, Coffer, Skip, binaries, check, equal, scenario
@@ -200,3 +202,54 @@ def back_17_18(world):
     for major in (17, 18):
         binaries(major)
         comes_back(world, major)
+
+
+def wait_for_file(folder, process, seconds=60):
+    """True when a Parquet file (or the beginning of one) lies below `folder` while the process still runs."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        if any(pathlib.Path(folder).rglob("*.parquet")):
+            return process.poll() is None
+        time.sleep(0.01)
+    return False
+
+
+@scenario("an export that is killed, stopped or fed a damaged point leaves nothing that looks whole, and works the next time")
+def interrupted(world):
+    cluster = Cluster.create(world, 15, checksums=True)
+    cluster.sql("".join(f"CREATE TABLE t{i} AS SELECT n, md5(n::text) AS t, n / 7.0 AS x FROM generate_series(1, 40000) n;" for i in range(12)))
+    coffer = Coffer(world).init()
+    point = coffer.backup(cluster, "stream")["id"]
+    out = world.directory() / "interrupted"
+    arguments = ["export", point, "--to", out, "--layout", "rds", "--name", "nightly"]
+
+    process = coffer.start(*arguments)
+    met = wait_for_file(out, process)
+    harness.kill_group(process)
+    check("the kill met the export in its middle", met)
+    check("a killed export has no manifest", not list(pathlib.Path(out).rglob("coffer_manifest*")) and not list(pathlib.Path(out).rglob("export_info*")))
+    code, _, said = coffer.call("export", "verify", out, "--name", "nightly")
+    check("and does not verify", code != 0, said[-500:])
+
+    process = coffer.start(*arguments[:-1], "stopped")
+    met = wait_for_file(out / "stopped", process)
+    process.send_signal(signal.SIGTERM)
+    check("a stop met the export in its middle", met)
+    equal("it ends as one that was stopped", process.wait(60), 130)
+    equal("and leaves nothing", [p for p in (out / "stopped").rglob("*") if p.is_file()], [])
+
+    report = coffer.must(*arguments)
+    equal("the next run has all rows", report["rows"], 12 * 40000)
+    verified = coffer.must("export", "verify", out)
+    check("and verifies", verified["clean"], str(verified))
+
+    packs = sorted((p for p in pathlib.Path(coffer.vault, "packs").rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+    with open(packs[-1], "r+b") as pack:
+        pack.seek(packs[-1].stat().st_size // 2)
+        old = pack.read(4096)
+        pack.seek(packs[-1].stat().st_size // 2)
+        pack.write(bytes(b ^ 0xFF for b in old))
+    code, _, said = coffer.call("export", point, "--to", out, "--name", "damaged")
+    check("a damaged point fails the export, and says what is damaged", code == 9 and "pack" in said, f"{code} {said[-500:]}")
+    check("and leaves nothing", not (out / "damaged").exists())
+    cluster.destroy()
