@@ -1,6 +1,7 @@
 #include "edge/functions/executor.h"
 
 #include <algorithm>
+#include <atomic>
 #include <filesystem>
 #include <list>
 #include <mutex>
@@ -50,6 +51,19 @@ struct Kept {
   int64_t forgotten = 0;  // how often its function was, when it was made
 };
 
+/// One of a limited number, until it is destroyed.
+class AtWork {
+ public:
+  AtWork(std::atomic<int>& count, int most) : count_(count), granted_(count.fetch_add(1) < most) {}
+  ~AtWork() { count_.fetch_sub(1); }
+  AtWork(const AtWork&) = delete;
+  [[nodiscard]] bool granted() const { return granted_; }
+
+ private:
+  std::atomic<int>& count_;
+  bool granted_;
+};
+
 class SandboxExecutor final : public Executor {
  public:
   SandboxExecutor(FileSystem& files, Processes& processes, Clock& clock, Entropy& entropy, ExecutorOptions options)
@@ -78,6 +92,8 @@ class SandboxExecutor final : public Executor {
   }
 
   Result<Outcome> run(const Context& context, const EnvironmentSpec& spec, const Invocation& invocation) override {
+    const AtWork share(at_work_, options_.at_work_max);
+    if (!share.granted()) return Error{ErrorCode::kThrottled, "as many functions as may are at work", {}};
     std::optional<Kept> kept = take_warm(spec);
     if (!kept) {
       COFFER_TRY(kept, make(context, spec));
@@ -268,6 +284,7 @@ class SandboxExecutor final : public Executor {
   ExecutorOptions options_;
   Runtimes runtimes_;
   ControlGroups groups_;
+  std::atomic<int> at_work_{0};
   mutable std::mutex mutex_;
   std::list<Kept> idle_;  // the one used last is first
   std::set<int> free_slots_;

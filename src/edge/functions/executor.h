@@ -30,6 +30,9 @@ struct ExecutorOptions {
   std::function<std::string()> endpoint_url;
   std::string ca_file;  // for functions that check the endpoint's certificate; empty: the system's
   int environments_max = 50;
+  /// Invocations at once. Each keeps a task of the server that answers its caller, and functions ask that server: when
+  /// all tasks wait for functions, no function gets an answer.
+  int at_work_max = 8;
   /// The user of the first slot; without it, and when this process is not root, functions run as this process's user.
   std::optional<uint32_t> first_uid = 61'440;
   int processes_max = 256;  // processes and threads of one environment

@@ -118,7 +118,7 @@ class FunctionService final : public Service {
                   Executor& executor, Secret root, Clock& clock, Entropy& entropy, Options options)
       : root_(std::move(root)), setting_{database,           authority,    code,  std::move(invoke),
                                          executor,           root_.view(), clock, entropy,
-                                         std::move(options), running_,     logs_} {}
+                                         std::move(options), running_,     logs_, nullptr} {}
 
   api::ServiceTable actions() override {
     api::ServiceTable table{"lambda", {}};
@@ -142,6 +142,7 @@ class FunctionService final : public Service {
     runner.handle("lambda.async", [this](const Context& context, const work::Item& item) {
       return carry_out_async(setting_, context, item);
     });
+    setting_.wake = [&runner] { runner.wake(); };
   }
 
   Status write_logs(const Context& context) override {

@@ -1,4 +1,5 @@
 // Functions: create, show, list, update, delete.
+#include "base/base64.h"
 #include "services/api/fault.h"
 #include "services/api/page_marker.h"
 #include "services/lambda/operations.h"
@@ -9,6 +10,7 @@ namespace {
 using api::Value;
 
 constexpr int64_t kPageMax = 50;
+constexpr int64_t kShownCodeMax = 512 << 10;  // bytes of a zip that GetFunction shows
 
 std::map<std::string, std::string> variables_of(const Value& input) {
   const Value* environment = input.find("Environment");
@@ -155,8 +157,14 @@ Result<Value> get_function(const Request& r) {
   COFFER_TRY(const Target target, target_of(r));
   COFFER_TRY(Value configuration, get_function_configuration(r));
   COFFER_TRY(const rows::Function function, function_of(r.t(), target.key));
-  Value output =
-      Value::object({{"Configuration", std::move(configuration)}, {"Code", Value::object({{"RepositoryType", "S3"}})}});
+  COFFER_TRY(const rows::Version version, resolve(r.t(), target, r.setting.entropy));
+  Value code = Value::object({{"RepositoryType", "S3"}});
+  // An address that holds what it leads to: nothing has to be served, and nobody else can use it afterwards.
+  if (version.code_size <= kShownCodeMax) {
+    COFFER_TRY(const Bytes zip, load_code(r.setting, r.call().context, version));
+    code.set("Location", "data:application/zip;base64," + base64_encode(zip));
+  }
+  Value output = Value::object({{"Configuration", std::move(configuration)}, {"Code", std::move(code)}});
   COFFER_TRY(const auto tags, rows::tags(r.t(), target.key));
   if (!tags.empty()) output.set("Tags", api::text_map(tags));
   if (function.reserved)

@@ -272,6 +272,7 @@ Result<Value> enqueue(const Request& r, const Target& target, Bytes payload, std
     COFFER_CHECK_OK(rows::insert_async(t, async));
     return work::add(t, "lambda.async", async.request_id, "", async.queued);
   }));
+  if (r.setting.wake) r.setting.wake();
   return Value::object({{"StatusCode", 202}, {"Payload", Bytes()}});
 }
 

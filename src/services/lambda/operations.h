@@ -71,6 +71,7 @@ struct Setting {
   Options options;
   Running& running;
   LogQueue& logs;
+  std::function<void()> wake;  // whoever carries out asynchronous invocations; may be null
 };
 struct Request {
   const Setting& setting;

@@ -79,7 +79,7 @@ class Service {
  public:
   virtual ~Service() = default;
   virtual api::ServiceTable actions() = 0;
-  /// Registers the handler of asynchronous invocations ("lambda.async").
+  /// Registers the handler of asynchronous invocations ("lambda.async"); the runner is woken for each.
   virtual void add_handlers(work::Runner& runner) = 0;
   /// Takes the log lines that invocations left to their groups, and has the executor tend its environments. Called by
   /// the daemon again and again (lines appear for their readers then), and before it ends.

@@ -1,3 +1,4 @@
+#include <mutex>
 #include <thread>
 
 #include "edge/functions/world.h"
@@ -82,6 +83,26 @@ threading.Thread(target=work, daemon=True).start())");
   while (clock_.mono() - working < std::chrono::milliseconds(300)) std::this_thread::yield();
   const int64_t at_work = std::stoll(to_text(run(s).payload)) - before - meanwhile;
   EXPECT_GT(at_work, meanwhile);
+}
+
+TEST_F(Python, NoMoreFunctionsRunAtOnceThanMay) {
+  options_.at_work_max = 1;
+  executor();
+  const auto s = python("time.sleep(1)\nreturn 1");
+  int refused = 0, done = 0;
+  std::mutex mutex;
+  const auto invoke = [&] {
+    lambda::Invocation invocation;
+    invocation.request_id = random_uuid(entropy_);
+    const auto outcome = executor().run(Context(), s, invocation);
+    std::lock_guard lock(mutex);
+    outcome.ok() ? ++done : refused += outcome.code() == ErrorCode::kThrottled;
+  };
+  std::thread other(invoke);
+  invoke();
+  other.join();
+  EXPECT_EQ(done, 1);
+  EXPECT_EQ(refused, 1);
 }
 
 TEST_F(Python, TheOldestIdleEnvironmentMakesRoom) {
