@@ -4,6 +4,7 @@
 #include <limits>
 #include <map>
 #include <set>
+#include <tuple>
 
 namespace coffer::events {
 namespace {
@@ -58,28 +59,18 @@ class Matcher::Building {
   explicit Building(Matcher& matcher) : m_(matcher) {}
 
   void add(uint32_t rule, const Alternative& alternative) {
-    CompiledAlternative& compiled = m_.alternatives_.emplace_back();
+    CompiledAlternative compiled;
     compiled.rule = rule;
-    for (const Field& field : alternative) {
-      CompiledField& out = compiled.fields.emplace_back();
-      out.path = path_of(field.path);
-      for (const Test& test : *field.tests) {
-        switch (test.kind) {
-          case Kind::kExists: out.exists = true; break;
-          case Kind::kAbsent: out.absent = true; break;
-          case Kind::kAnythingBut: out.anything_but.push_back(number_of(out.path, test)); break;
-          default: out.tests.push_back(number_of(out.path, test));
-        }
-      }
-    }
+    compiled.first = static_cast<uint32_t>(m_.field_lists_.size());
+    for (const Field& field : alternative) m_.field_lists_.push_back(number_of(field));
+    compiled.end = static_cast<uint32_t>(m_.field_lists_.size());
+    m_.alternatives_.push_back(compiled);
   }
 
   void finish() {
     std::vector<uint32_t> uses(m_.known_.size());
-    for (const CompiledAlternative& alternative : m_.alternatives_) {
-      for (const CompiledField& field : alternative.fields) {
-        for (uint32_t test : field.tests) ++uses[test];
-      }
+    for (uint32_t number : m_.field_lists_) {
+      for (uint32_t test : m_.fields_[number].tests) ++uses[test];
     }
     m_.by_test_.resize(m_.known_.size());
     m_.by_path_.resize(m_.indexes_.size());
@@ -91,6 +82,28 @@ class Matcher::Building {
   uint32_t path_of(const std::string& path) {
     const auto [entry, made] = m_.paths_.emplace(path, static_cast<uint32_t>(m_.indexes_.size()));
     if (made) m_.indexes_.emplace_back();
+    return entry->second;
+  }
+
+  uint32_t number_of(const Field& field) {
+    CompiledField made;
+    made.path = path_of(field.path);
+    for (const Test& test : *field.tests) {
+      switch (test.kind) {
+        case Kind::kExists: made.exists = true; break;
+        case Kind::kAbsent: made.absent = true; break;
+        case Kind::kAnythingBut: made.anything_but.push_back(number_of(made.path, test)); break;
+        default: made.tests.push_back(number_of(made.path, test));
+      }
+    }
+    for (auto* tests : {&made.tests, &made.anything_but}) {
+      std::sort(tests->begin(), tests->end());
+      tests->erase(std::unique(tests->begin(), tests->end()), tests->end());
+    }
+    const auto [entry, is_new] =
+        fields_.emplace(std::tuple(made.path, made.tests, made.anything_but, made.exists, made.absent),
+                        static_cast<uint32_t>(m_.fields_.size()));
+    if (is_new) m_.fields_.push_back(std::move(made));
     return entry->second;
   }
 
@@ -113,7 +126,9 @@ class Matcher::Building {
   void enter(uint32_t index, const std::vector<uint32_t>& uses) {
     const CompiledField* best = nullptr;
     size_t least = kNone;
-    for (const CompiledField& field : m_.alternatives_[index].fields) {
+    const CompiledAlternative& alternative = m_.alternatives_[index];
+    for (uint32_t i = alternative.first; i < alternative.end; ++i) {
+      const CompiledField& field = m_.fields_[m_.field_lists_[i]];
       if (field.absent) continue;
       size_t weight = 0;
       for (uint32_t test : field.tests) weight += uses[test];
@@ -135,6 +150,7 @@ class Matcher::Building {
 
   Matcher& m_;
   std::map<std::pair<uint32_t, std::string>, uint32_t> numbers_;
+  std::map<std::tuple<uint32_t, std::vector<uint32_t>, std::vector<uint32_t>, bool, bool>, uint32_t> fields_;
 };
 
 /// The leaves of an event that some rule looks at, in the order of the text, and which tests they met.
@@ -154,7 +170,8 @@ class Matcher::Event {
       : m_(matcher),
         leaves_of_(matcher.indexes_.size()),
         met_(matcher.known_.size(), kNone),
-        below_(leaves_of_.size()) {
+        below_(leaves_of_.size()),
+        verdicts_(matcher.fields_.size(), Verdict::kUnknown) {
     std::string path;
     walk(event, path, kNone);
   }
@@ -168,18 +185,18 @@ class Matcher::Event {
   [[nodiscard]] uint32_t element_of(uint32_t leaf) const { return element_of_[leaf]; }
   [[nodiscard]] bool is_below_arrays(uint32_t path) const { return below_[path]; }
 
-  /// Does some leaf of the path pass the field? Arrays are not looked at.
-  [[nodiscard]] bool holds(const CompiledField& field) const {
-    const size_t count = leaves_of_[field.path].size();
-    if (count == 0) return field.absent;
-    if (field.exists) return true;
-    if (std::any_of(field.tests.begin(), field.tests.end(), [&](uint32_t test) { return is_met(test); })) return true;
-    return std::any_of(field.anything_but.begin(), field.anything_but.end(), [&](uint32_t test) {
-      const auto& excluded = m_.known_[test].excluded;
-      if (count == 1) return std::none_of(excluded.begin(), excluded.end(), [&](uint32_t one) { return is_met(one); });
-      return leaves_that_met(excluded).size() < count;
-    });
+  /// Does some leaf of the path pass the field? Arrays are not looked at. Found out once however many rules ask.
+  [[nodiscard]] bool holds(uint32_t number) {
+    Verdict& verdict = verdicts_[number];
+    if (verdict == Verdict::kUnknown) verdict = find_out(m_.fields_[number]) ? Verdict::kHolds : Verdict::kFails;
+    return verdict == Verdict::kHolds;
   }
+  /// It does not hold for the whole event, but within a choice of array elements it may.
+  [[nodiscard]] bool may_be_absent(uint32_t number) const {
+    const CompiledField& field = m_.fields_[number];
+    return field.absent && below_[field.path];
+  }
+  [[nodiscard]] bool has_leaves_below_arrays() const { return below_any_; }
 
   /// The leaves that pass the field, ascending.
   [[nodiscard]] std::vector<uint32_t> leaves_that_pass(const CompiledField& field) const {
@@ -197,9 +214,22 @@ class Matcher::Event {
   }
 
  private:
+  enum class Verdict : uint8_t { kUnknown, kFails, kHolds };
   struct Hit {
     uint32_t leaf = 0, before = kNone;  // the hit of the same test before it
   };
+
+  [[nodiscard]] bool find_out(const CompiledField& field) const {
+    const size_t count = leaves_of_[field.path].size();
+    if (count == 0) return field.absent;
+    if (field.exists) return true;
+    if (std::any_of(field.tests.begin(), field.tests.end(), [&](uint32_t test) { return is_met(test); })) return true;
+    return std::any_of(field.anything_but.begin(), field.anything_but.end(), [&](uint32_t test) {
+      const auto& excluded = m_.known_[test].excluded;
+      if (count == 1) return std::none_of(excluded.begin(), excluded.end(), [&](uint32_t one) { return is_met(one); });
+      return leaves_that_met(excluded).size() < count;
+    });
+  }
 
   [[nodiscard]] std::vector<uint32_t> leaves_that_met(const std::vector<uint32_t>& tests) const {
     std::vector<uint32_t> leaves;
@@ -243,7 +273,7 @@ class Matcher::Event {
     element_of_.push_back(element);
     if (leaves_of_[path].empty()) paths_met_.push_back(path);
     leaves_of_[path].push_back(leaf);
-    if (element != kNone) below_[path] = true;
+    if (element != kNone) below_[path] = below_any_ = true;
     ids_.clear();
     m_.indexes_[path].find(value, ids_);
     for (uint32_t test : ids_) {
@@ -257,6 +287,8 @@ class Matcher::Event {
   std::vector<std::vector<uint32_t>> leaves_of_;  // by path
   std::vector<uint32_t> met_;                     // by test: its last hit
   std::vector<bool> below_;                       // by path: some leaf lies in an array
+  bool below_any_ = false;
+  std::vector<Verdict> verdicts_;  // by field
   std::vector<Hit> hits_;
   std::vector<uint32_t> element_of_;  // by leaf: the innermost array element around it
   std::vector<Element> elements_;
@@ -269,7 +301,7 @@ class Matcher::Event {
 /// there.
 class Matcher::Choice {
  public:
-  Choice(const Event& event, const std::vector<CompiledField>& fields) : e_(event), fields_(fields) {}
+  Choice(const Event& event, std::vector<const CompiledField*> fields) : e_(event), fields_(std::move(fields)) {}
 
   bool exists() {
     std::set<State> states{State{}};
@@ -284,12 +316,12 @@ class Matcher::Choice {
   using State = std::vector<uint32_t>;  // elements, ascending: outer ones first
 
   std::set<State> extended(const std::set<State>& states, size_t field) {
-    const std::vector<uint32_t> passed = e_.leaves_that_pass(fields_[field]);
-    const std::vector<uint32_t>& all = e_.leaves_of(fields_[field].path);
+    const std::vector<uint32_t> passed = e_.leaves_that_pass(*fields_[field]);
+    const std::vector<uint32_t>& all = e_.leaves_of(fields_[field]->path);
     std::set<State> next;
     for (const State& state : states) {
       for_consistent(state, passed, [&](uint32_t leaf) { next.insert(with(state, leaf, field)); });
-      if (!fields_[field].absent) continue;
+      if (!fields_[field]->absent) continue;
       bool there = false;
       for_consistent(state, all, [&](uint32_t) { there = true; });
       if (!there) next.insert(with(state, kNone, field));
@@ -342,7 +374,7 @@ class Matcher::Choice {
     if (made) {
       const Event::Range& range = e_.array(array);
       for (size_t i = fields_.size(); i-- > 0;) {
-        const auto& leaves = e_.leaves_of(fields_[i].path);
+        const auto& leaves = e_.leaves_of(fields_[i]->path);
         const auto first = std::lower_bound(leaves.begin(), leaves.end(), range.first_leaf);
         if (first == leaves.end() || *first >= range.end_leaf) continue;
         known->second = i;
@@ -353,7 +385,7 @@ class Matcher::Choice {
   }
 
   const Event& e_;
-  const std::vector<CompiledField>& fields_;
+  std::vector<const CompiledField*> fields_;
   std::unordered_map<uint32_t, size_t> last_field_;  // array -> the last field with leaves in it
   size_t steps_ = 0;
 };
@@ -367,20 +399,28 @@ Matcher::Matcher(const std::vector<Pattern>& rules) {
 }
 
 std::vector<uint32_t> Matcher::match(const Json& json) const {
-  const Event event(*this, json);
+  Event event(*this, json);
   std::vector<uint32_t> matched;
+  const auto holds = [&](const CompiledAlternative& alternative) {
+    bool whole = true;
+    size_t below = 0;
+    for (uint32_t i = alternative.first; i < alternative.end; ++i) {
+      const uint32_t field = field_lists_[i];
+      if (!event.holds(field)) {
+        if (!event.may_be_absent(field)) return false;
+        whole = false;
+      }
+      if (event.has_leaves_below_arrays() && event.is_below_arrays(fields_[field].path)) ++below;
+    }
+    // With one field below arrays there is nothing that its choice of elements could contradict.
+    if (below <= 1) return whole;
+    std::vector<const CompiledField*> fields;
+    for (uint32_t i = alternative.first; i < alternative.end; ++i) fields.push_back(&fields_[field_lists_[i]]);
+    return Choice(event, std::move(fields)).exists();
+  };
   const auto look_at = [&](const std::vector<uint32_t>& candidates) {
     for (uint32_t candidate : candidates) {
-      const auto& [rule, fields] = alternatives_[candidate];
-      if (!std::all_of(fields.begin(), fields.end(), [&](const auto& field) {
-            return event.holds(field) || (field.absent && event.is_below_arrays(field.path));
-          }))
-        continue;
-      const auto below = std::count_if(fields.begin(), fields.end(),
-                                       [&](const CompiledField& field) { return event.is_below_arrays(field.path); });
-      const bool alone = below <= 1 && std::all_of(fields.begin(), fields.end(),
-                                                   [&](const CompiledField& field) { return event.holds(field); });
-      if (alone || (below > 1 && Choice(event, fields).exists())) matched.push_back(rule);
+      if (holds(alternatives_[candidate])) matched.push_back(alternatives_[candidate].rule);
     }
   };
   for (uint32_t test : event.tests_met()) look_at(by_test_[test]);

@@ -37,7 +37,7 @@ class Matcher {
   };
   struct CompiledAlternative {
     uint32_t rule = 0;
-    std::vector<CompiledField> fields;  // sorted by path name
+    uint32_t first = 0, end = 0;  // its fields: this part of field_lists_, sorted by path name
   };
   struct TextHash {
     using is_transparent = void;
@@ -48,8 +48,10 @@ class Matcher {
   class Choice;
 
   std::unordered_map<std::string, uint32_t, TextHash, std::equal_to<>> paths_;
-  std::vector<ValueIndex> indexes_;  // by path
-  std::vector<Known> known_;         // by test
+  std::vector<ValueIndex> indexes_;    // by path
+  std::vector<Known> known_;           // by test
+  std::vector<CompiledField> fields_;  // each once, however many rules have it
+  std::vector<uint32_t> field_lists_;
   std::vector<CompiledAlternative> alternatives_;
   // Alternatives to look at: when a test is met, when a path has a leaf, always.
   std::vector<std::vector<uint32_t>> by_test_, by_path_;
