@@ -1,6 +1,11 @@
 #include "edge/wire/http_client.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <optional>
 
 namespace coffer::wire {
 namespace {
@@ -54,6 +59,25 @@ int look_for_stop(void* context, curl_off_t, curl_off_t, curl_off_t, curl_off_t)
   return static_cast<const Context*>(context)->stopped() ? 1 : 0;
 }
 
+/// The last word before a connection: `address` is what the name was resolved to.
+struct Gatekeeper {
+  const AddressGuard& guard;
+  std::string refused;  // an address, when one was
+};
+
+curl_socket_t open_socket(void* keeper, curlsocktype, curl_sockaddr* address) {
+  auto& gate = *static_cast<Gatekeeper*>(keeper);
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  const void* raw = nullptr;
+  if (address->family == AF_INET) raw = &reinterpret_cast<const sockaddr_in*>(&address->addr)->sin_addr;
+  if (address->family == AF_INET6) raw = &reinterpret_cast<const sockaddr_in6*>(&address->addr)->sin6_addr;
+  if (!raw || !::inet_ntop(address->family, raw, text.data(), text.size()) || !gate.guard.allows(text.data())) {
+    gate.refused = text.data();
+    return CURL_SOCKET_BAD;
+  }
+  return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
 struct Free {
   void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
@@ -61,8 +85,8 @@ struct Free {
 
 class CurlClient final : public HttpClient {
  public:
-  CurlClient(std::string ca_bundle_file, std::chrono::seconds timeout)
-      : ca_bundle_file_(std::move(ca_bundle_file)), timeout_(timeout) {
+  CurlClient(std::string ca_bundle_file, std::chrono::seconds timeout, std::optional<AddressGuard> guard)
+      : ca_bundle_file_(std::move(ca_bundle_file)), timeout_(timeout), guard_(std::move(guard)) {
     static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
     COFFER_ASSERT(ready == CURLE_OK);
   }
@@ -97,6 +121,7 @@ class CurlClient final : public HttpClient {
       curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
       curl_easy_setopt(c, CURLOPT_TIMEOUT, static_cast<long>(timeout_.count()));
     }
+    if (request.method == "HEAD") curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
     curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers.get());
     curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
@@ -108,10 +133,19 @@ class CurlClient final : public HttpClient {
     curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, look_for_stop);
     curl_easy_setopt(c, CURLOPT_XFERINFODATA, const_cast<Context*>(&context));
     if (!ca_bundle_file_.empty()) curl_easy_setopt(c, CURLOPT_CAINFO, ca_bundle_file_.c_str());
+    std::optional<Gatekeeper> gate;
+    if (guard_) {
+      gate.emplace(Gatekeeper{*guard_, {}});
+      curl_easy_setopt(c, CURLOPT_PROXY, "");  // a proxy would resolve the name itself
+      curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+      curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, &*gate);
+    }
     const CURLcode done = curl_easy_perform(c);
     COFFER_CHECK_OK(context.check());
     if (upload && upload->failed) return std::move(*upload->failed);
     if (answer.too_large) return Error{ErrorCode::kUnavailable, endpoint + " answers with more than 1 MiB", {}};
+    if (done != CURLE_OK && gate && !gate->refused.empty())
+      return Error{ErrorCode::kPermissionDenied, "the address " + gate->refused + " is private and not allowed", {}};
     if (done == CURLE_OPERATION_TIMEDOUT)
       return Error{ErrorCode::kDeadlineExceeded, endpoint + " does not answer", "is this the right endpoint?"};
     if (done != CURLE_OK)
@@ -132,12 +166,18 @@ class CurlClient final : public HttpClient {
   }
   std::string ca_bundle_file_;
   std::chrono::seconds timeout_;
+  std::optional<AddressGuard> guard_;
 };
 
 }  // namespace
 
 std::unique_ptr<HttpClient> curl_client(std::string ca_bundle_file, std::chrono::seconds timeout) {
-  return std::make_unique<CurlClient>(std::move(ca_bundle_file), timeout);
+  return std::make_unique<CurlClient>(std::move(ca_bundle_file), timeout, std::nullopt);
+}
+
+std::unique_ptr<HttpClient> guarded_client(AddressGuard guard, std::string ca_bundle_file,
+                                           std::chrono::seconds timeout) {
+  return std::make_unique<CurlClient>(std::move(ca_bundle_file), timeout, std::move(guard));
 }
 
 }  // namespace coffer::wire

@@ -7,6 +7,7 @@
 
 #include "base/context.h"
 #include "base/result.h"
+#include "edge/wire/address_guard.h"
 #include "edge/wire/http.h"
 
 namespace coffer::wire {
@@ -26,5 +27,9 @@ class HttpClient {
 /// roots, or `ca_bundle_file` when it is not empty.
 std::unique_ptr<HttpClient> curl_client(std::string ca_bundle_file = {},
                                         std::chrono::seconds timeout = std::chrono::seconds(30));
+/// For URLs that users give: only addresses that `guard` allows are connected to, looked at after the name was resolved
+/// and with no proxy in between (kPermissionDenied for others).
+std::unique_ptr<HttpClient> guarded_client(AddressGuard guard, std::string ca_bundle_file = {},
+                                           std::chrono::seconds timeout = std::chrono::seconds(5));
 
 }  // namespace coffer::wire
