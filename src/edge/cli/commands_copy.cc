@@ -114,6 +114,7 @@ Result<int> run_copy_command(Invocation& invocation) {
                  "name points (latest is one), or give --all for every point that is not there yet"};
   jobs::CopyOptions options;
   options.name = arguments.text("name").value_or("");
+  options.again = arguments.flag("again");
   options.lease_source = !arguments.flag("no-lease");
   if (arguments.text("verify").value_or("all") == "new") options.verify = jobs::CopyOptions::Verify::kNew;
   COFFER_TRY(const vault::Vault* source, invocation.vault());

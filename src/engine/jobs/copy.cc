@@ -37,6 +37,9 @@ class Copy {
   Status check_same_vault() const;
   Status read_source_point();
   Result<bool> is_there();
+  Result<bool> is_there_again();
+  Result<bool> is_same_content(const std::string& id) const;
+  Status seal_under(const std::string& id);
   void hold_source();
   Status bring_content();
   Status attempt();
@@ -58,7 +61,8 @@ class Copy {
   std::unique_ptr<CommitLog> source_log_, log_;
   std::unique_ptr<Lease> source_lease_, lease_;  // the first may be missing
   std::optional<LogState::Committed> point_;     // as the source's log names it
-  Bytes sealed_manifest_;
+  std::string id_;                               // in the mirror
+  Bytes sealed_manifest_;                        // for the mirror
 };
 
 Status Copy::check_same_vault() const {
@@ -98,12 +102,14 @@ Status Copy::read_source_point() {
 
 /// Of the mirror's log: is it live there, the same point?
 Result<bool> Copy::is_there() {
-  const LogState::Committed* there = log_->state().find(point_->id);
+  id_ = point_->id;
+  const LogState::Committed* there = log_->state().find(id_);
   if (there == nullptr) {
-    if (!log_->state().ever_committed.contains(point_->id)) return false;
+    if (!log_->state().ever_committed.contains(id_)) return false;
+    if (options_.again) return is_there_again();
     return Error{ErrorCode::kFailedPrecondition,
                  "the recovery point was copied to " + mirror_.store().describe() + " before, and was forgotten there",
-                 "a point that was forgotten does not come back under its id; copy a newer one"};
+                 "copy a newer one; or let it come back under a new id"};
   }
   if (there->manifest_sha256 == point_->manifest_sha256 && there->manifest_size_bytes == point_->manifest_size_bytes)
     return true;
@@ -111,6 +117,38 @@ Result<bool> Copy::is_there() {
                "the source has another recovery point under this id than the one that was copied to " +
                    mirror_.store().describe(),
                "the source was altered: find out by whom; the copy that is here is not touched"};
+}
+
+/// The first of the ids with a number behind that is live, or was never used.
+Result<bool> Copy::is_there_again() {
+  for (int number = 2;; ++number) {
+    id_ = point_->id + "-" + std::to_string(number);
+    if (!is_point_id(id_)) return Error{ErrorCode::kFailedPrecondition, "it was forgotten too often", {}};
+    if (log_->state().find(id_) != nullptr) {
+      COFFER_TRY(const bool same, is_same_content(id_));
+      if (!same)
+        return Error{ErrorCode::kCorruption, "the mirror's recovery point " + id_ + " is not a copy of this one", {}};
+      report_.manifest.id = id_;
+      return true;
+    }
+    if (log_->state().ever_committed.contains(id_)) continue;
+    COFFER_CHECK_OK(seal_under(id_));
+    return false;
+  }
+}
+
+Result<bool> Copy::is_same_content(const std::string& id) const {
+  COFFER_TRY(Manifest there, read_manifest(context_, mirror_, log_->state(), id));
+  Manifest ours = report_.manifest;
+  ours.id = there.id;
+  return encode_manifest(there) == encode_manifest(ours);
+}
+
+Status Copy::seal_under(const std::string& id) {
+  report_.manifest.id = id;
+  COFFER_TRY(sealed_manifest_,
+             mirror_.seal_for(manifest_key(id), crypto::ObjectKind::kManifest, encode_manifest(report_.manifest)));
+  return ok_status();
 }
 
 void Copy::hold_source() {
@@ -231,13 +269,18 @@ Status Copy::verify(const MirrorPacks& packs) {
 }
 
 Status Copy::publish_manifest() {
-  const std::string key = manifest_key(point_->id);
+  const std::string key = manifest_key(id_);
   Status put = put_and_look(context_, mirror_.store(), key, sealed_manifest_);
   if (!put.ok() && put.code() == ErrorCode::kAlreadyExists) {
-    auto there = mirror_.store().get_all(context_, key);
+    COFFER_TRY(Bytes there, mirror_.store().get_all(context_, key));
     // A killed copy on a store without atomic put; it never counted.
-    if (there.ok() && there->size() < sealed_manifest_.size() &&
-        equal(*there, ByteView(sealed_manifest_).first(there->size()))) {
+    const bool torn = there.size() < sealed_manifest_.size() &&
+                      (equal(there, ByteView(sealed_manifest_).first(there.size())) || id_ != point_->id);
+    auto plain = mirror_.get_sealed(context_, key, crypto::ObjectKind::kManifest);
+    if (id_ != point_->id && plain.ok() && *plain == encode_manifest(report_.manifest)) {
+      sealed_manifest_ = std::move(there);  // of a copy that was killed: the same, under another salt
+      put = ok_status();
+    } else if (torn && !plain.ok()) {
       COFFER_CHECK_OK(mirror_.store().remove(context_, key));
       put = put_and_look(context_, mirror_.store(), key, sealed_manifest_);
     } else {
@@ -252,17 +295,16 @@ Status Copy::publish_manifest() {
 }
 
 Status Copy::commit() {
-  CommitBody body{point_->manifest_size_bytes, point_->manifest_sha256, lease_->id()};
+  const CommitBody body{sealed_manifest_.size(), crypto::sha256(sealed_manifest_), lease_->id()};
   auto may_commit = [&](const LogState& state) -> Status {
-    if (state.ever_committed.contains(point_->id))
-      return Error{ErrorCode::kAlreadyExists, "it was committed meanwhile", {}};
+    if (state.ever_committed.contains(id_)) return Error{ErrorCode::kAlreadyExists, "it was committed meanwhile", {}};
     return lease_->still_held(state);
   };
-  auto appended =
-      log_->append(context_, LogEntryType::kPointCommitted, point_->id, encode_commit_body(body), may_commit);
+  auto appended = log_->append(context_, LogEntryType::kPointCommitted, id_, encode_commit_body(body), may_commit);
   if (appended.ok()) return ok_status();
   // Another copy of the same point was faster, or our own answer was lost.
   if (appended.code() == ErrorCode::kAlreadyExists) {
+    report_.manifest.id = point_->id;
     COFFER_TRY(const bool there, is_there());
     if (there) return ok_status();
   }
@@ -271,7 +313,7 @@ Status Copy::commit() {
 
 Status Copy::attest() {
   Attestation a;
-  a.point_id = point_->id;
+  a.point_id = id_;
   a.kind = ProofKind::kVerified;
   a.success = true;
   a.time = env_.clock.wall();
@@ -286,14 +328,14 @@ Status Copy::attest() {
 /// A point that is there already: what a copy that died between its commit and its attestation left undone.
 Status Copy::verify_committed() {
   if (options_.verify != CopyOptions::Verify::kAll) return ok_status();
-  COFFER_TRY(const auto attestations, read_attestations(context_, mirror_, point_->id));
+  COFFER_TRY(const auto attestations, read_attestations(context_, mirror_, id_));
   for (const Attestation& a : attestations) {
     if (a.could_not_check()) continue;
     report_.verified_all = a.success;
     break;
   }
   if (report_.verified_all) return ok_status();
-  COFFER_TRY(const VerifyReport read, run_verify(context_, env_, mirror_, {.point_ids = {point_->id}}));
+  COFFER_TRY(const VerifyReport read, run_verify(context_, env_, mirror_, {.point_ids = {id_}}));
   report_.verify_ms = read.duration_ms;
   if (!read.clean())
     return Error{ErrorCode::kCorruption,

@@ -24,10 +24,13 @@ struct CopyOptions {
   /// A lease in the source keeps its collector from what is being copied. A source that cannot be written to is copied
   /// without.
   bool lease_source = true;
+  /// A point that was copied and forgotten in the mirror comes back, under its id with "-2", "-3" ... behind it: an id
+  /// is never used twice. Its manifest is then sealed anew. Otherwise that is kFailedPrecondition.
+  bool again = false;
 };
 
 struct CopyReport {
-  vault::Manifest manifest;
+  vault::Manifest manifest;        // as it is in the mirror
   bool was_there = false;          // the point had been copied before; nothing was done but what `verify` asks for
   uint64_t packs_copied = 0;       // that travelled
   uint64_t bytes_copied = 0;       // sealed bytes of them, and of the manifest
@@ -41,7 +44,7 @@ struct CopyReport {
 /// Afterwards the point is live in the mirror and needs the source no more; after a failure or a crash it is not
 /// visible there, and the next call goes on with what arrived. A second call moves nothing. Errors: kNotFound, the
 /// point is not live in the source, or stopped to be while it was copied; kFailedPrecondition, it was copied and
-/// forgotten here before (an id never comes back); kCorruption, naming the object: the source offers something else
+/// forgotten here before (see `again`); kCorruption, naming the object: the source offers something else
 /// under a name that was copied before, something that does not open, or something that is no part of the point.
 Result<CopyReport> run_copy(const Context& context, const Environment& environment, const vault::Vault& source,
                             const vault::Vault& mirror, const CopyOptions& options);
