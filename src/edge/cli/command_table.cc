@@ -301,6 +301,8 @@ const std::vector<CommandSpec>& command_table() {
                flag("no-lease",
                     "write nothing into the source, not even that it is being read; its collector may then take a "
                     "forgotten point away meanwhile"),
+               flag("again",
+                    "let a point that was forgotten in the mirror come back, under its id with a number behind it"),
                option("name", "LABEL", "what the receiver calls the copy")} +
            kOpened + kWork + kOutput,
        .run = run_copy_command},

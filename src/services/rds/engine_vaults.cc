@@ -171,6 +171,7 @@ class VaultEngine final : public Engine {
     jobs::CopyOptions options;
     options.point_id = reference.point;
     options.name = label;
+    options.again = true;  // a copy that was deleted may be asked for once more
     const jobs::Environment environment = environment_with(progress);
     COFFER_TRY(const jobs::CopyReport report,
                jobs::run_copy(context, environment, *source.vault, *mirror.vault, options));
