@@ -119,6 +119,25 @@ class GateTest : public testing::Test {
   int races_ = 0;
 };
 
+// A service principal has no identity of its own: the resource's policy decides, and the record is in the account for
+// which it acts.
+TEST_F(GateTest, AServiceCallsByItselfForAResourceOfAnAccount) {
+  api::Call call;
+  call.service = "test";
+  call.operation = "Insert";
+  call.caller.kind = api::Caller::Kind::kService;
+  call.caller.arn = "events.amazonaws.com";
+  call.source_arn = "arn:aws:events:us-east-1:222222222222:rule/r";
+  call.source_account = "222222222222";
+  const auto done = gate_.run(call, nullptr, Value::object({{"Name", "a"}}));
+  ASSERT_TRUE(done.ok()) << done.error().message;
+  ASSERT_EQ(audit_.appended.size(), 1U);
+  EXPECT_EQ(audit_.appended[0].account, "222222222222");
+  EXPECT_EQ(audit_.appended[0].caller.arn, "events.amazonaws.com");
+  call.caller.kind = api::Caller::Kind::kAnonymous;
+  EXPECT_FALSE(gate_.run(call, nullptr, Value::object({{"Name", "b"}})).ok());
+}
+
 TEST_F(GateTest, AChangeAndItsAuditRecordAreOneTransaction) {
   auto done = call("Insert");
   ASSERT_TRUE(done.ok()) << done.error().message;
