@@ -13,6 +13,7 @@ import collections
 import fnmatch
 import gzip
 import http.client
+import io
 import json
 import os
 import pathlib
@@ -39,7 +40,7 @@ import synthesis
 from synthesis import ACCEPTED, SERIAL, VALIDATION
 
 HERE = pathlib.Path(__file__).resolve().parent
-SERVICES = ("iam", "sts", "organizations", "kms", "cloudtrail")
+SERVICES = ("iam", "sts", "organizations", "kms", "cloudtrail", "logs", "events", "rds", "lambda", "backup")
 MAIN, SECOND = "111111111111", "222222222222"
 CONNECTIONS = 6
 ANSWER_SECONDS = 2.0
@@ -48,17 +49,27 @@ SHOWN_MAX = 40   # failures that are printed in full
 
 # What any operation of a protocol may answer besides its own errors.
 VALIDATION_NAMES = {"kms": {"ValidationException"}, "iam": {"ValidationError"}, "sts": {"ValidationError"},
-                    "organizations": {"InvalidInputException"}, "cloudtrail": {"ValidationException"}}
+                    "organizations": {"InvalidInputException"}, "cloudtrail": {"ValidationException"},
+                    "logs": {"InvalidParameterException"}, "events": {"ValidationException"}, "rds": {"InvalidParameterValue"},
+                    "lambda": {"ValidationException", "InvalidParameterValueException"}, "backup": {"InvalidParameterValueException"}}
 COMMON = {"json": {"ValidationException", "SerializationException", "AccessDeniedException", "ThrottlingException",
                    "RequestEntityTooLargeException"},
-          # Recipients, foreign key specs and stores are refused by this name whether the operation's model has it or not.
-          "kms": {"UnsupportedOperationException"},
+          # Recipients, foreign key specs and stores, and grant tokens that are none, are refused by these names whether the operation's
+          # model has them or not.
+          "kms": {"UnsupportedOperationException", "InvalidGrantTokenException"},
+          "rds": {"InvalidParameterValue", "InvalidParameterCombination", "MissingParameter"},
+          # Of a function or plan that is not there, also where the operation's model forgets to say so.
+          "lambda": {"InvalidParameterValueException", "InvalidRequestContentException", "ResourceNotFoundException"},
+          "backup": {"InvalidParameterValueException", "MissingParameterValueException", "ResourceNotFoundException"},
           "query": {"ValidationError", "MalformedInput", "MalformedQueryString", "AccessDenied", "Throttling", "RequestEntityTooLarge"}}
 # What is no request of the operation at all may be refused before the operation is known.
 BEFORE = {"MissingAction", "InvalidAction", "UnknownOperationException"}
 ABSENT = {"UnknownOperationException", "InvalidAction"}
-UNREADABLE = {"json": {"SerializationException", "ValidationException", "InvalidInputException"},
-              "query": {"MalformedInput", "ValidationError"}}
+# What AWS's services limit more than their models say.
+NARROWER = {("lambda", "FunctionName", "max")}
+UNREADABLE = {"json": {"SerializationException", "ValidationException", "InvalidInputException", "InvalidParameterException",
+                       "InvalidParameterValueException", "InvalidRequestContentException"},
+              "query": {"MalformedInput", "ValidationError", "InvalidParameterValue"}}
 
 # These end what other operations need, so they come last.
 LAST = re.compile(r"^(Delete|Remove|Schedule|Disable|Leave|Close|Untag|Detach|Deactivate|Deregister|Revoke|Retire)")
@@ -174,6 +185,67 @@ class Service:
         return names
 
 
+class RestService(Service):
+    """A service whose requests have members in their paths, query strings and headers, and JSON in their bodies."""
+
+    PLACES = {"uri", "querystring", "header", "headers"}
+
+    def place(self, operation, member):
+        shape = operation.input_shape.members.get(member) if operation.input_shape is not None else None
+        return shape.serialization.get("location") if shape is not None else None
+
+    @staticmethod
+    def payload(operation):
+        return operation.input_shape.serialization.get("payload") if operation.input_shape is not None else None
+
+    def call(self, operation, value):
+        return self.raw(operation, None, value)
+
+    def raw(self, operation, body, value=None):
+        """`body` instead of the one that the input makes; None for a path that nothing can be put into."""
+        if value is None:
+            value = self.maker.valid(operation.input_shape) if operation.input_shape is not None else {}
+        path, query, headers, members = operation.http["requestUri"], [], {"Content-Type": "application/json"}, {}
+        payload = self.payload(operation)
+        for name, item in value.items():
+            where = self.place(operation, name)
+            wire = operation.input_shape.members[name].serialization.get("name", name) if where else name
+            if where == "uri":
+                path = re.sub(r"\{" + wire + r"\+?\}", lambda m, text=self.text(item): urllib.parse.quote(text, safe="~"), path)
+            elif where == "querystring":
+                query += [(wire, self.text(one)) for one in (item if isinstance(item, list) else [item]) if one is not None]
+            elif where == "header" and item is not None:
+                headers[wire] = urllib.parse.quote(self.text(item), safe=" !#$&'()*+,/:;=?@[]^`|~")
+            elif where is None:
+                members[name] = item
+        if "{" in path or "//" in path:
+            return None
+        if body is None and payload:
+            body = members.get(payload, {})
+            body = body if isinstance(body, bytes) else synthesis.as_json(body).encode(errors="surrogatepass")
+        if body is None:
+            body = synthesis.as_json(members).encode(errors="surrogatepass") if members else b""
+        path, _, inner = path.partition("?")
+        query = urllib.parse.parse_qsl(inner, keep_blank_values=True) + query
+        target = path + "?" * bool(query) + urllib.parse.urlencode(query, errors="surrogatepass")
+        status, answer_headers, answer, seconds = self.target.request(
+            operation.http["method"], target, headers, body, lambda c, r: botocore.auth.SigV4Auth(c, self.model.signing_name, r))
+        if status >= 400 and (name := answer_headers.get("x-amzn-errortype")):
+            try:
+                answer = json.dumps({"message": "", **json.loads(answer or b"{}"), "__type": name.split(":")[0]}).encode()
+            except (ValueError, TypeError):
+                pass
+        return status, answer_headers, answer, seconds
+
+    @staticmethod
+    def text(item):
+        if isinstance(item, bool):
+            return "true" if item else "false"
+        if isinstance(item, synthesis.Raw):
+            return item.form_text()
+        return "" if item is None else item if isinstance(item, str) else str(item)
+
+
 def readable(service, body):
     try:
         if service.query:
@@ -196,7 +268,7 @@ def judge(service, operation, expect, member, answer, also=frozenset()):
         return f"{status}: {body[:300].decode(errors='replace')}"
     if seconds > ANSWER_SECONDS:
         return f"the answer took {seconds:.1f} s"
-    if status == 200:
+    if status < 300:
         return f"was accepted, wanted a refusal ({expect})" if expect in (VALIDATION, SERIAL) else None
     code, message = service.error_of(body)
     if code not in service.names_of(operation) | also:
@@ -212,11 +284,18 @@ def judge(service, operation, expect, member, answer, also=frozenset()):
     return None
 
 
-def expectation(service, case_expect, what):
-    """Forms have only text: what a list or a string looks like in JSON cannot be of a wrong type there."""
-    if service.query and case_expect == SERIAL and what in ("of another type", "not base64"):
+def expectation(service, operation, case, what):
+    """Forms have only text: what a list or a string looks like in JSON cannot be of a wrong type there. Nor can it be missing in a path."""
+    if service.query and (case.expect == SERIAL and what in ("of another type", "not base64") or
+                          ".item." in case.name and what in ("missing", "null")):  # an item without members leaves no trace
         return None
-    return case_expect
+    if (service.name, re.split(r"[.:]", case.name)[0], what) in NARROWER:
+        return None
+    if isinstance(service, RestService) and (member := re.split(r"[.:]", case.name)[0]) == service.payload(operation):
+        return None if case.expect == SERIAL or what in ("missing", "null") else case.expect  # a body of any bytes, or of none
+    if isinstance(service, RestService) and service.place(operation, member) in RestService.PLACES:
+        return None if case.expect == SERIAL or what in ("missing", "null", "empty", "of another type") else case.expect
+    return case.expect
 
 
 class Run:
@@ -228,6 +307,8 @@ class Run:
 
     def one(self, service, operation, name, expect, member, send, also=frozenset()):
         answer = send()
+        if answer is None:  # no request of the operation can say that
+            return
         reason = judge(service, operation, expect, member, answer, also)
         with self.lock:
             self.count[service.name, operation.name] += 1
@@ -239,6 +320,7 @@ class Run:
         """All cases of one operation; False when this installation does not have it."""
         if service.name == "s3":
             return self.s3_operation(service, operation, maker)
+        service.maker = maker
         status, _, body, _ = service.call(operation, maker.valid(operation.input_shape) if operation.input_shape is not None else {})
         if status >= 400 and service.error_of(body)[0] in ABSENT:
             return False
@@ -247,8 +329,10 @@ class Run:
         step = max(1, -(-len(cases) // CASES_MAX))
         for case in cases[::step]:
             what = case.name.split(": ")[-1]
-            self.one(service, operation, case.name, expectation(service, case.expect, what), case.member,
-                     lambda value=case.input: service.call(operation, value))
+            # Without a part of its path a request is another operation's, or none.
+            also = BEFORE if isinstance(service, RestService) and what in ("null", "empty") else frozenset()
+            self.one(service, operation, case.name, expectation(service, operation, case, what), case.member,
+                     lambda value=case.input: service.call(operation, value), also)
         for number, garbage in enumerate(GARBAGE_FORM if service.query else GARBAGE_JSON):
             if service.query:
                 garbage = f"Action={operation.name}&Version={service.model.api_version}".encode() + garbage
@@ -273,6 +357,7 @@ class Run:
 def seed(session, endpoint):
     """Makes things that the synthesised inputs can name, and returns those names by member."""
     make = {name: session.create_client(name, endpoint_url=endpoint) for name in SERVICES}
+    region = session.get_config_variable("region")
     iam, kms, organizations = make["iam"], make["kms"], make["organizations"]
     root = f"arn:aws:iam::{MAIN}:root"
     trust = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": root}, "Action": "sts:AssumeRole"}]})
@@ -299,9 +384,55 @@ def seed(session, endpoint):
                           "TargetId": unit, "PolicyId": "p-FullAWSAccess", "ChildId": unit, "ResourceId": unit, "Content": POLICY,
                           "AccountId": SECOND, "Email": "someone@example.com", "ServicePrincipal": "backup.amazonaws.com"},
         "cloudtrail": {}, "s3": s3_boundaries.known_values(session, endpoint),
+        "logs": seed_logs(make["logs"], region), "events": seed_events(make["events"], region), "rds": {},
+        "lambda": seed_lambda(make["lambda"], iam, region), "backup": seed_backup(make["backup"], region, role),
     }
 
 
+def seed_logs(logs, region):
+    logs.create_log_group(logGroupName="boundary")
+    logs.create_log_stream(logGroupName="boundary", logStreamName="boundary")
+    group = f"arn:aws:logs:{region}:{MAIN}:log-group:boundary"
+    return {"logGroupName": "boundary", "logGroupIdentifier": "boundary", "logStreamName": "boundary", "resourceArn": group,
+            "LogGroupIdentifier": "boundary", "LogStreamName": "boundary", "retentionInDays": 7, "filterPattern": "x", "policyName": "boundary",
+            "policyDocument": RESOURCE_POLICY}
+
+
+def seed_events(events, region):
+    events.put_rule(Name="boundary", EventPattern=PATTERN)
+    bus = f"arn:aws:events:{region}:{MAIN}:event-bus/default"
+    return {"EventPattern": PATTERN, "ScheduleExpression": "rate(5 minutes)", "EventBusName": "default", "Rule": "boundary",
+            "RuleName": "boundary", "EventSourceArn": bus, "ResourceARN": f"arn:aws:events:{region}:{MAIN}:rule/boundary",
+            "Event": json.dumps({"id": "1", "source": "x", "detail-type": "y", "account": MAIN, "time": "2026-01-01T00:00:00Z",
+                                 "region": region, "resources": [], "detail": {}}),
+            "TargetArn": f"arn:aws:logs:{region}:{MAIN}:log-group:boundary"}
+
+
+def seed_lambda(functions, iam, region):
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]})
+    role = iam.create_role(RoleName="boundary-function", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as file:
+        file.writestr("f.py", "def handler(event, context):\n    return 1\n")
+    functions.create_function(FunctionName="boundary", Role=role, Runtime="python3.11", Handler="f.handler", Code={"ZipFile": packed.getvalue()})
+    return {"FunctionName": "boundary", "Role": role, "Handler": "f.handler", "Runtime": "python3.11", "FunctionVersion": "$LATEST",
+            "Principal": "events.amazonaws.com", "Action": "lambda:InvokeFunction", "Qualifier": "$LATEST",
+            "Resource": f"arn:aws:lambda:{region}:{MAIN}:function:boundary"}
+
+
+def seed_backup(backup, region, role):
+    backup.create_backup_vault(BackupVaultName="boundary")
+    plan = backup.create_backup_plan(BackupPlan={"BackupPlanName": "boundary", "Rules": [
+        {"RuleName": "daily", "TargetBackupVaultName": "boundary", "ScheduleExpression": "cron(0 5 ? * * *)"}]})
+    return {"BackupVaultName": "boundary", "TargetBackupVaultName": "boundary", "BackupPlanId": plan["BackupPlanId"],
+            "ScheduleExpression": "cron(0 5 ? * * *)", "IamRoleArn": role, "Policy": RESOURCE_POLICY,
+            "ResourceArn": plan["BackupPlanArn"], "SourceBackupVaultName": "boundary"}
+
+
+PATTERN = json.dumps({"source": ["x"]})
+RESOURCE_POLICY = json.dumps({"Version": "2012-10-17", "Statement": [
+    {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "logs:PutLogEvents", "Resource": "*"}]})
 KEY_POLICY = json.dumps({"Version": "2012-10-17", "Statement": [
     {"Effect": "Allow", "Principal": {"AWS": "%s"}, "Action": "kms:*", "Resource": "*"}]})
 
@@ -420,7 +551,8 @@ def main():
     target = Target(endpoint, botocore.credentials.Credentials(frozen.access_key, frozen.secret_key), os.environ["AWS_DEFAULT_REGION"])
     built, version = built_models()
     loader = botocore.loaders.Loader()
-    services = [Service(name, target, built[name], loader.load_service_model(name, "service-2")) for name in SERVICES]
+    services = [(RestService if built[name]["metadata"]["protocol"] == "rest-json" else Service)(
+        name, target, built[name], loader.load_service_model(name, "service-2")) for name in SERVICES]
     services.append(s3_boundaries.S3Service(target, built["s3"], loader.load_service_model("s3", "service-2")))
     known = seed(session, endpoint)
     if options.only:

@@ -139,7 +139,7 @@ class Maker:
         if kind == "structure":
             return {m: self.valid(shape.members[m], m) for m in shape.required_members}
         if kind == "list":
-            return [self.valid(shape.member, name) for _ in range(max(shape.metadata.get("min", 1), 1))]
+            return [self.filled(shape.member, name) for _ in range(max(shape.metadata.get("min", 1), 1))]
         if kind == "map":
             return {self.valid(shape.key): self.valid(shape.value)}
         if kind == "string":
@@ -147,6 +147,8 @@ class Maker:
             return known if known is not None else text_of(shape) or "a"
         if kind == "blob":
             return b"\x01" * max(shape.metadata.get("min", 16), 1)
+        if kind in ("integer", "long") and isinstance(self.known.get(name), int):
+            return self.known[name]
         if kind in ("integer", "long"):
             return max(shape.metadata.get("min", 1), min(10, shape.metadata.get("max", 10)))
         if kind == "timestamp":

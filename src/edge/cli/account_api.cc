@@ -1,5 +1,6 @@
 #include "edge/cli/account_api.h"
 
+#include "base/base64.h"
 #include "edge/wire/sigv4.h"
 #include "engine/crypto/digest.h"
 
@@ -49,6 +50,12 @@ class SignedApi final : public AccountApi {
   }
 
   Result<Bytes> download(const std::string& url) override {
+    constexpr std::string_view kInline = "data:application/zip;base64,";
+    if (url.starts_with(kInline)) {
+      auto bytes = base64_decode(std::string_view(url).substr(kInline.size()));
+      if (!bytes) return Error{ErrorCode::kUnavailable, "the service's address holds no base64", {}};
+      return std::move(*bytes);
+    }
     const size_t scheme = url.find("://");
     const size_t path = scheme == std::string::npos ? scheme : url.find('/', scheme + 3);
     if (path == std::string::npos) return Error{ErrorCode::kInvalidArgument, "the service gave no usable address", {}};

@@ -20,6 +20,7 @@ TEST_F(Functions, ACreatedFunctionShowsItsDefaults) {
   EXPECT_EQ(made.find("LoggingConfig")->text("LogGroup"), "/aws/lambda/f");
   const Value got = must(lambda("GetFunction", object({{"FunctionName", "f"}})));
   EXPECT_EQ(*got.find("Configuration"), made);
+  EXPECT_TRUE(got.find("Code")->text("Location").starts_with("data:application/zip;base64,UEsDB"));  // "PK\3\4"
   EXPECT_EQ(stored(), 1U);
 }
 
