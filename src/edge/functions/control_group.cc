@@ -1,12 +1,15 @@
 #include "edge/functions/control_group.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <ctime>
+#include <filesystem>
 #include <sstream>
 
 #include "base/fd.h"
@@ -82,6 +85,18 @@ ControlGroups ControlGroups::find(const std::string& cgroup_file, const std::str
     groups.pids_ = pids_path;
   }
   return groups;
+}
+
+void ControlGroups::remove_abandoned(const std::string& prefix) const {
+  for (const std::string& folder : {memory_, pids_}) {
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator(folder.empty() ? "/nowhere" : folder, ignored)) {
+      const std::string name = entry.path().filename();
+      if (!name.starts_with(prefix + "-")) continue;
+      const int pid = std::atoi(name.c_str() + prefix.size() + 1);
+      if (pid > 0 && ::kill(pid, 0) != 0 && errno == ESRCH) ::rmdir(entry.path().c_str());
+    }
+  }
 }
 
 std::unique_ptr<ControlGroup> ControlGroups::create(const std::string& name, int64_t memory_bytes,

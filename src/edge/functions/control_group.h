@@ -35,6 +35,8 @@ class ControlGroups {
   [[nodiscard]] bool available() const { return !memory_.empty(); }
   /// What "none", "v1" and "v2" are called in messages.
   [[nodiscard]] std::string describe() const { return !available() ? "none" : v2_ ? "v2" : "v1"; }
+  /// Removes what processes that are gone have left: groups are named PREFIX-PID-...
+  void remove_abandoned(const std::string& prefix) const;
   /// Null when none can be made.
   [[nodiscard]] std::unique_ptr<ControlGroup> create(const std::string& name, int64_t memory_bytes,
                                                      int64_t processes) const;

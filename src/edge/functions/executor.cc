@@ -1,5 +1,7 @@
 #include "edge/functions/executor.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
@@ -21,6 +23,8 @@ using lambda::Invocation;
 using lambda::Outcome;
 
 constexpr int64_t kMegabyte = 1 << 20;
+constexpr std::string_view kGroupPrefix = "coffer-function";
+constexpr std::chrono::seconds kTryTimeout{20};
 constexpr int64_t kGroupMargin = 64;  // megabytes: the sandbox's own processes and what the kernel keeps for them
 
 /// Everything in it is ours: names come from checked archives, and nobody inside a sandbox can write here.
@@ -87,6 +91,8 @@ class SandboxExecutor final : public Executor {
       return Error{ErrorCode::kFailedPrecondition, "as root, functions need users of their own", {}};
     runtimes_ = Runtimes::find(files_, processes_, options_.runtimes, options_.folder);
     if (options_.control_groups) groups_ = ControlGroups::find("/proc/self/cgroup", "/sys/fs/cgroup");
+    groups_.remove_abandoned(std::string(kGroupPrefix));
+    COFFER_CHECK_OK(try_sandbox());
     for (int slot = 0; slot < options_.environments_max; ++slot) free_slots_.insert(slot);
     return ok_status();
   }
@@ -153,6 +159,25 @@ class SandboxExecutor final : public Executor {
              {"nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"}})
       COFFER_CHECK_OK(write_new_file(*etc, file, as_bytes(text), 0444));
     return ok_status();
+  }
+
+  /// Machines forbid user namespaces in several ways; better to hear of it at the start than with the first event.
+  Status try_sandbox() {
+    ProcessSpec spec;
+    spec.argv = {options_.sandbox_program, "enter"};
+    if (options_.first_uid) {
+      const std::string uid = std::to_string(*options_.first_uid);
+      spec.argv.insert(spec.argv.end(), {"--at", "/mnt", "--uid", uid, "--gid", uid});
+    }
+    spec.argv.insert(spec.argv.end(), {"--", options_.bubblewrap, "--unshare-all", "--die-with-parent", "--ro-bind",
+                                       "/usr", "/usr", "--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64",
+                                       "/lib64", "--proc", "/proc", "--dev", "/dev", "--", "/usr/bin/true"});
+    spec.environment = {{"PATH", "/usr/bin:/bin"}};
+    spec.working_directory = "/";
+    COFFER_TRY(const ProcessResult tried, processes_.run(Context(), spec, kTryTimeout));
+    if (tried.exit_code == 0) return ok_status();
+    return Error{ErrorCode::kFailedPrecondition, "sandboxes cannot be made: " + tried.output.substr(0, 500),
+                 "install bubblewrap, and allow user namespaces"};
   }
 
   static bool is_of(const Kept& kept, std::string_view function_arn) {

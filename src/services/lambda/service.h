@@ -38,7 +38,6 @@ struct EnvironmentSpec {
   std::string revision;      // changes with code and configuration
   std::string name, version, runtime, handler;
   int64_t memory_mb = 128, tmp_mb = 512;
-  bool network = false;  // only the installation's own endpoint, unless true
   /// Asked when a new environment is made, not for a warm one. `environment`: 32 hexadecimal digits.
   std::function<Result<EnvironmentContent>(const Context& context, const std::string& environment)> content;
 };

@@ -237,6 +237,16 @@ TEST_F(Functions, NodeHandlersRun) {
   EXPECT_NE(result(missing).find("Runtime.HandlerNotFound"), std::string::npos);
 }
 
+TEST_F(Functions, AMachineWithoutSandboxesIsNoticedAtTheStart) {
+  options_.bubblewrap = "no-such-bubblewrap";
+  const auto opened = open_executor(files_, processes_, clock_, entropy_, options_);
+  ASSERT_FALSE(opened.ok());
+  EXPECT_EQ(opened.error().code, ErrorCode::kFailedPrecondition);
+  EXPECT_NE(opened.error().message.find("no-such-bubblewrap"), std::string::npos) << opened.error().message;
+  options_.sandbox_program = "/nowhere";
+  EXPECT_FALSE(open_executor(files_, processes_, clock_, entropy_, options_).ok());
+}
+
 TEST_F(Functions, WhatNothingServesIsNamed) {
   const auto served = executor().interpreter_of("java21");
   ASSERT_FALSE(served.ok());

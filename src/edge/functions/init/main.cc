@@ -31,6 +31,7 @@
 #include <vector>
 
 #include "edge/functions/init/forwarder.h"
+#include "edge/functions/init/landlock.h"
 #include "edge/functions/init/seccomp.h"
 
 namespace coffer::functions {
@@ -158,6 +159,7 @@ Start read_start(const std::string& path) {
   if (const rlim_t most = arguments.number("--processes")) limit(RLIMIT_NPROC, most, "processes");
   if (const rlim_t most = arguments.number("--data")) limit(RLIMIT_DATA, most, "memory");
   if (const rlim_t most = arguments.number("--files")) limit(RLIMIT_FSIZE, most, "the size of files");
+  if (!confine_writes(arguments.find("--log"))) fail("confining writes");
   if (!forbid_system_calls()) fail("forbidding system calls");
   execve(start.arguments[0], start.arguments.data(), start.environment.data());
   std::fprintf(stderr, "%s cannot be started: %s\n", start.arguments[0], std::strerror(errno));
