@@ -1,0 +1,83 @@
+// The same on a shared catalog: the statements of jobs, points and lists on PostgreSQL.
+#include "services/backup/world.h"
+#include "services/catalog/catalogs.h"
+
+namespace coffer::backup {
+namespace {
+
+std::string postgres_or_memory() {
+  return testing_support::TestServer::binaries(15) ? catalog::SharedServer::new_database() : ":memory:";
+}
+
+class OnPostgres : public World {
+ protected:
+  OnPostgres() : World(postgres_or_memory()) {}
+  void SetUp() override { COFFER_NEED_POSTGRES(15); }
+};
+
+TEST_F(OnPostgres, ALifeOfPlansJobsPointsCopiesRestoresAndHolds) {
+  to_midnight();
+  vault("daily");
+  const std::string far = vault("away", {}, kFar);
+  const std::string orders = database("orders", {{"team", "a"}});
+  const std::string id =
+      plan("p", {rule("a", "daily", "cron(0 5 ? * * *)",
+                      object({{"Lifecycle", days(2)},
+                              {"CopyActions", api::List{object({{"DestinationBackupVaultArn", far}})}}}))});
+  select_all(id);
+  pass(hours(6));
+  ASSERT_EQ(jobs().size(), 1u);
+  EXPECT_EQ(jobs()[0].text("State"), "COMPLETED") << jobs()[0].text("StatusMessage");
+  const std::string arn(jobs()[0].text("RecoveryPointArn"));
+  EXPECT_EQ(must(backup("ListCopyJobs")).list("CopyJobs")[0].text("State"), "COMPLETED");
+  must(backup("StartRestoreJob", object({{"RecoveryPointArn", arn},
+                                         {"IamRoleArn", role_},
+                                         {"Metadata", api::text_map({{"DBInstanceIdentifier", "again"}})}})));
+  work();
+  EXPECT_EQ(must(backup("ListRestoreJobs")).list("RestoreJobs")[0].text("Status"), "COMPLETED");
+  EXPECT_EQ(
+      must(backup("ListRestoreJobsByProtectedResource", object({{"ResourceArn", orders}}))).list("RestoreJobs").size(),
+      1u);
+  const Value hold =
+      must(backup("CreateLegalHold", object({{"Title", "t"},
+                                             {"Description", "d"},
+                                             {"RecoveryPointSelection", object({{"VaultNames", texts({"daily"})}})}})));
+  pass(hours(2));
+  EXPECT_EQ(must(backup("ListRecoveryPointsByLegalHold", object({{"LegalHoldId", hold.text("LegalHoldId")}})))
+                .list("RecoveryPoints")
+                .size(),
+            1u);
+  for (const char* filter : {"ByState", "ByBackupVaultName", "ByResourceArn", "ByResourceType", "ByMessageCategory"})
+    EXPECT_TRUE(backup("ListBackupJobs", object({{filter, "nothing"}})).ok()) << filter;
+  EXPECT_EQ(
+      jobs(object({{"ByCompleteAfter", WallTime{0}}, {"ByCompleteBefore", clock_.wall()}, {"MaxResults", 1}})).size(),
+      1u);
+  EXPECT_EQ(
+      must(backup("ListRecoveryPointsByBackupVault",
+                  object({{"BackupVaultName", "daily"}, {"ByCreatedAfter", WallTime{0}}, {"ByBackupPlanId", id}})))
+          .list("RecoveryPoints")
+          .size(),
+      1u);
+  EXPECT_EQ(must(backup("ListProtectedResourcesByBackupVault", object({{"BackupVaultName", "daily"}})))
+                .list("Results")
+                .size(),
+            1u);
+  for (const char* operation : {"ListBackupPlans", "ListBackupVaults", "ListLegalHolds", "ListProtectedResources",
+                                "ListBackupJobSummaries", "ListCopyJobSummaries", "ListRestoreJobSummaries"})
+    EXPECT_EQ(error_of(backup(operation)), "") << operation;
+  clock_.jump_to(clock_.wall() - std::chrono::hours(30));
+  work();
+  clock_.jump_to(clock_.wall() + std::chrono::hours(30));
+  pass_days(3);
+  EXPECT_EQ(status("daily", arn), "EXPIRED");
+  must(backup(
+      "CancelLegalHold",
+      object({{"LegalHoldId", hold.text("LegalHoldId")}, {"CancelDescription", "x"}, {"RetainRecordInDays", 0}})));
+  pass(hours(5));
+  EXPECT_EQ(status("daily", arn), "ResourceNotFoundException");
+  EXPECT_TRUE(must(backup("ListLegalHolds")).list("LegalHolds").empty());
+  EXPECT_TRUE(log_.empty()) << log_.front();
+}
+
+}  // namespace
+}  // namespace coffer::backup
