@@ -15,7 +15,8 @@ using api::Value;
 constexpr int64_t kRetriesDefault = 2, kAgeDefault = 21'600;
 constexpr std::chrono::seconds kFirstDelay{1}, kDelayMax{300};
 constexpr std::chrono::minutes kRetryAfter[] = {std::chrono::minutes(1), std::chrono::minutes(2)};
-constexpr size_t kEventSizeMax = 256 << 10;
+// Of PutLogEvents.
+constexpr size_t kEventSizeMax = 256 << 10, kEventsMax = 10'000, kBatchSizeMax = 1'000'000, kEventOverhead = 26;
 
 /// What is worth another try later, whatever the function does.
 bool is_passing(const Error& error) {
@@ -340,25 +341,28 @@ Status write_logs(const Setting& setting, const Context& context) {
       std::move(batch.lines.begin(), batch.lines.end(), std::back_inserter(all.lines));
     }
   }
-  constexpr size_t kEventsMax = 10'000, kBytesMax = 1'000'000, kEventOverhead = 26;
-  for (auto& [name, batch] : streams) {
+  for (auto& stream : streams) {
+    LogQueue::Batch& batch = stream.second;
     AsRole role(setting, context, batch.key);
     // A role that may not write logs, or is gone, leaves none: so it is on AWS, too.
     if (!role.open(batch.role).ok()) continue;
-    api::List events;
-    size_t size = 0;
-    const auto flush = [&] {
-      if (!events.empty()) static_cast<void>(put_lines(role, batch.group, batch.stream, events).ok());
-      events.clear();
-      size = 0;
-    };
-    for (auto& [time, line] : batch.lines) {
-      if (line.size() > kEventSizeMax - kEventOverhead) line.resize(kEventSizeMax - kEventOverhead);
-      if (events.size() == kEventsMax || size + line.size() + kEventOverhead > kBytesMax) flush();
-      size += line.size() + kEventOverhead;
-      events.push_back(log_event(time, std::move(line)));
+    while (!batch.lines.empty()) {
+      size_t count = 0, size = 0;
+      api::List events;
+      for (; count < std::min(kEventsMax, batch.lines.size()); ++count) {
+        const auto& [time, line] = batch.lines[count];
+        const std::string_view text = std::string_view(line).substr(0, kEventSizeMax - kEventOverhead);
+        if (count > 0 && size + text.size() + kEventOverhead > kBatchSizeMax) break;
+        size += text.size() + kEventOverhead;
+        events.push_back(log_event(time, std::string(text)));
+      }
+      const Status put = put_lines(role, batch.group, batch.stream, events);
+      if (!put.ok() && is_passing(put.error())) {
+        setting.logs.add(std::move(batch));  // for the next time
+        break;
+      }
+      batch.lines.erase(batch.lines.begin(), batch.lines.begin() + static_cast<std::ptrdiff_t>(count));
     }
-    flush();
   }
   return ok_status();
 }

@@ -156,6 +156,30 @@ TEST_F(Invoke, LinesGoToTheFunctionsGroupUnderItsRole) {
   EXPECT_TRUE(asked_.empty());
 }
 
+TEST_F(Invoke, LinesWaitWhileTheirServiceIsAway) {
+  create();
+  failures_["PutLogEvents"] = {Error{ErrorCode::kUnavailable, "away", {}}};
+  must(invoke("f"));
+  must(lambda_->write_logs(Context()));
+  must(lambda_->write_logs(Context()));
+  ASSERT_EQ(inputs_of("PutLogEvents").size(), 2U);
+  EXPECT_EQ(inputs_of("PutLogEvents")[1], inputs_of("PutLogEvents")[0]);
+  must(lambda_->write_logs(Context()));
+  EXPECT_EQ(inputs_of("PutLogEvents").size(), 2U);
+}
+
+TEST_F(Invoke, ManyLinesGoInSeveralBatches) {
+  create();
+  for (int i = 0; i < 12'000; ++i) executor_.log += "x\n";
+  executor_.log += std::string(300'000, 'y') + "\n";
+  must(invoke("f"));
+  must(lambda_->write_logs(Context()));
+  const auto all = inputs_of("PutLogEvents");
+  ASSERT_EQ(all.size(), 2U);
+  EXPECT_EQ(all[0].list("logEvents").size(), 10'000U);
+  EXPECT_EQ(all[1].list("logEvents").size(), 2'005U);
+}
+
 TEST_F(Invoke, ARoleThatMayNotLogLeavesNoLines) {
   must(iam("DeleteRolePolicy", object({{"RoleName", "fn"}, {"PolicyName", "p"}})));
   create();
