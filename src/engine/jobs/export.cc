@@ -33,6 +33,7 @@ namespace {
 
 constexpr size_t kPipeSize = 1 << 20;
 constexpr uint64_t kRangeBytes = uint64_t{256} << 20;      // of a table, with TOAST, that become one file
+constexpr uint64_t kRangeBytesMin = uint64_t{16} << 20;    // less is not divided so that all workers have some
 constexpr uint64_t kRowGroupsBytes = uint64_t{128} << 20;  // of all workers at once
 constexpr int kWorkersMax = 16;
 
@@ -75,6 +76,12 @@ bool is_of_the_table(const Error& error) {
   if (error.message.find("could not access file") != std::string::npos) return true;
   return error.code == ErrorCode::kFailedPrecondition && !state.empty() && !state.starts_with("XX") &&
          !state.starts_with("57") && !state.starts_with("25");
+}
+
+uint64_t size_of(const SourceTable& table) {
+  uint64_t bytes = 0;
+  for (const SourcePart& part : table.parts) bytes += part.size_bytes;
+  return bytes;
 }
 
 class Exporter {
@@ -246,7 +253,9 @@ void Exporter::plan_units(TableState& state) {
   for (size_t p = 0; p < state.source->parts.size(); ++p) {
     const SourcePart& part = state.source->parts[p];
     const uint64_t bytes = std::max(part.size_bytes, part.pages * 8192);
-    const uint64_t ranges = split ? std::clamp<uint64_t>(bytes / kRangeBytes, 1, std::max<uint64_t>(part.pages, 1)) : 1;
+    const uint64_t wanted =
+        std::max(bytes / kRangeBytes, std::min<uint64_t>(static_cast<uint64_t>(workers()), bytes / kRangeBytesMin));
+    const uint64_t ranges = split ? std::clamp<uint64_t>(wanted, 1, std::max<uint64_t>(part.pages, 1)) : 1;
     for (uint64_t r = 0; r < ranges; ++r) {
       Unit unit;
       unit.part = &part;
@@ -499,20 +508,35 @@ Status Exporter::export_database(const postgres::ScratchServer& server, const st
       state.folder = folders[i];
       state.plan = parquet::plan_table(source, source.tables[i], layout());
       for (const SourcePart& part : source.tables[i].parts) pages_total_ += part.pages;
-      plan_units(state);
     }
+    // The largest first, or a worker would end alone with it.
+    std::vector<TableState*> by_size;
+    for (TableState& state : tables_) by_size.push_back(&state);
+    std::stable_sort(by_size.begin(), by_size.end(), [](const TableState* a, const TableState* b) {
+      return size_of(*a->source) > size_of(*b->source);
+    });
+    for (TableState* state : by_size) plan_units(*state);
   }
   uint64_t bytes = 0;
-  for (const SourceTable& table : source.tables)
-    for (const SourcePart& part : table.parts) bytes += part.size_bytes;
+  for (const SourceTable& table : source.tables) bytes += size_of(table);
   env_.progress.step("export " + name, bytes);
+  ExportedDatabase database{
+      .name = name, .encoding = source.encoding, .tables = {}, .left_out = {}, .schema_files = {}};
+  std::vector<std::string> schema_notes;
   TaskGroup group(context_);
   for (int i = 0; i < workers(); ++i)
     group.spawn([&] { return work(group.context(), server.conninfo(name), exported[0].text(0)); });
+  group.spawn([&]() -> Status {
+    const SchemaSource schema{
+        .binaries = binaries_, .conninfo = server.conninfo(name), .database = name, .snapshot = exported[0].text(0)};
+    COFFER_CHECK_OK(
+        export_schema(group.context(), env_, files_, schema, *leader, options_.identifier, database, schema_notes));
+    if (!manifest_.global_files.empty()) return ok_status();
+    return export_globals(group.context(), env_, files_, schema, options_.identifier, manifest_.global_files);
+  });
   COFFER_CHECK_OK(group.wait());
+  manifest_.notes.insert(manifest_.notes.end(), schema_notes.begin(), schema_notes.end());
 
-  ExportedDatabase database{
-      .name = name, .encoding = source.encoding, .tables = {}, .left_out = {}, .schema_files = {}};
   database.left_out = std::move(source.left_out);
   for (TableState& state : tables_) {
     if (state.skipped) {
@@ -536,12 +560,6 @@ Status Exporter::export_database(const postgres::ScratchServer& server, const st
                                .started = state.started,
                                .finished = state.finished});
   }
-  const SchemaSource schema{
-      .binaries = binaries_, .conninfo = server.conninfo(name), .database = name, .snapshot = exported[0].text(0)};
-  COFFER_CHECK_OK(
-      export_schema(context_, env_, files_, schema, *leader, options_.identifier, database, manifest_.notes));
-  if (manifest_.global_files.empty())
-    COFFER_CHECK_OK(export_globals(context_, env_, files_, schema, options_.identifier, manifest_.global_files));
   manifest_.databases.push_back(std::move(database));
   ++databases_done_;
   return ok_status();

@@ -26,8 +26,8 @@ std::shared_ptr<const arrow::KeyValueMetadata> column_metadata(const TablePlan& 
   return arrow::key_value_metadata(keys, values);
 }
 
-std::shared_ptr<::parquet::WriterProperties> writer_properties(const TablePlan& plan,
-                                                               const PartWriterOptions& options) {
+std::shared_ptr<::parquet::WriterProperties> writer_properties(const TablePlan& plan, const PartWriterOptions& options,
+                                                               const ::parquet::SchemaDescriptor& schema) {
   ::parquet::WriterProperties::Builder builder;
   builder.created_by(options.created_by)->enable_page_checksum()->enable_dictionary()->enable_statistics();
   builder.max_row_group_length(std::numeric_limits<int64_t>::max());  // ours are cut by size
@@ -40,7 +40,18 @@ std::shared_ptr<::parquet::WriterProperties> writer_properties(const TablePlan& 
     builder.version(::parquet::ParquetVersion::PARQUET_2_6)
         ->compression(::parquet::Compression::ZSTD)
         ->compression_level(kZstdLevel)
-        ->enable_write_page_index();
+        ->enable_write_page_index()
+        ->enable_store_decimal_as_integer();
+    // Numbers are small as differences or by their bytes; a dictionary of them falls back to plain ones when it is
+    // full.
+    for (int i = 0; i < schema.num_columns(); ++i) {
+      const ::parquet::ColumnDescriptor* column = schema.Column(i);
+      const auto type = column->physical_type();
+      if (type == ::parquet::Type::INT32 || type == ::parquet::Type::INT64)
+        builder.disable_dictionary(column->path())->encoding(column->path(), ::parquet::Encoding::DELTA_BINARY_PACKED);
+      else if (type == ::parquet::Type::FLOAT || type == ::parquet::Type::DOUBLE)
+        builder.disable_dictionary(column->path())->encoding(column->path(), ::parquet::Encoding::BYTE_STREAM_SPLIT);
+    }
   }
   return builder.build();
 }
@@ -97,15 +108,19 @@ Status ArrowPartWriter::begin() {
     fields.push_back(plan_.layout == Layout::kTyped ? field->WithMetadata(column_metadata(plan_, column)) : field);
   }
   schema_ = arrow::schema(std::move(fields));
-  auto properties = writer_properties(plan_, options_);
   ::parquet::ArrowWriterProperties::Builder arrow_properties;
   std::vector<std::string> keys = {"coffer.columns"}, values = {columns_to_json(plan_).dump()};
   if (plan_.layout == Layout::kTyped) arrow_properties.store_schema();
   auto built = arrow_properties.build();
   try {
     std::shared_ptr<::parquet::SchemaDescriptor> described;
-    if (auto status = ::parquet::arrow::ToParquetSchema(schema_.get(), *properties, *built, &described); !status.ok())
+    // Which Parquet types there are depends on the version alone, and the properties on the types.
+    const auto version =
+        plan_.layout == Layout::kRds ? ::parquet::ParquetVersion::PARQUET_1_0 : ::parquet::ParquetVersion::PARQUET_2_6;
+    const auto of_version = ::parquet::WriterProperties::Builder().version(version)->build();
+    if (auto status = ::parquet::arrow::ToParquetSchema(schema_.get(), *of_version, *built, &described); !status.ok())
       return failed(status);
+    auto properties = writer_properties(plan_, options_, *described);
     if (plan_.layout == Layout::kTyped) {
       auto opened =
           ::parquet::arrow::FileWriter::Open(*schema_, arrow::default_memory_pool(), stream_, properties, built);
