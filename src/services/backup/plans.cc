@@ -206,7 +206,8 @@ Result<Value> update_plan(const Request& r) {
 }
 
 Result<Value> get_plan(const Request& r) {
-  COFFER_TRY(const Plan plan, plan_of(r, true));
+  // A deleted plan is shown only to who names one of its versions.
+  COFFER_TRY(const Plan plan, plan_of(r, !r.text("VersionId").empty()));
   COFFER_TRY(const PlanVersion version, version_of(r, plan));
   Value output = Value::object({{"BackupPlan", version.document},
                                 {"BackupPlanId", plan.id},
