@@ -28,6 +28,8 @@ Result<Receiver> open_receiver(Invocation& invocation, const vault::Vault& sourc
   COFFER_TRY(const std::string place, invocation.arguments().required("to"));
   Receiver receiver;
   COFFER_TRY(receiver.store, invocation.open_place(place, "opening the place of the copies", true));
+  if (receiver.store->describe() == source.store().describe())
+    return Error{ErrorCode::kInvalidArgument, "--vault and --to are the same place", "copies belong somewhere else"};
   auto format = receiver.store->head(invocation.context(), "format");
   if (!format.ok() && format.code() != ErrorCode::kNotFound) return std::move(format).error();
   std::vector<vault::NewSlot> slots;

@@ -20,6 +20,7 @@ TEST(ParseKeySource, KnowsEachForm) {
       {"passphrase", {Kind::kPassphrasePrompt, ""}},
       {"passphrase-file:/p", {Kind::kPassphraseFile, "/p"}},
       {"passphrase-env:P", {Kind::kPassphraseEnvironment, "P"}},
+      {"escrow:a,b", {Kind::kEscrow, "a,b"}},
       {"passphrase-command:pass show x", {Kind::kPassphraseCommand, "pass show x"}}};
   for (const auto& [text, source] : cases) {
     auto parsed = parse_key_source(text);
@@ -81,6 +82,26 @@ TEST_F(KeyLoaderTest, AKeyFileThatOthersMayReadIsTold) {
   std::filesystem::permissions(world.path("k"), kPrivate);
   EXPECT_TRUE(load(world.path("k")).ok());
   EXPECT_EQ(world.messages.text(), "");
+}
+
+TEST_F(KeyLoaderTest, SharesComeFromFilesAndAWrongOneIsNamedByItsFile) {
+  SeededEntropy entropy(1);
+  auto set = crypto::make_escrow(2, 3, entropy);
+  ASSERT_TRUE(set.ok());
+  for (const auto& share : set->shares)
+    write("share" + std::to_string(share.index), "# a note\n" + crypto::format_share(share) + "\n", kPrivate);
+  const std::string first = world.path("share1"), third = world.path("share3");
+  auto key = load("escrow:" + first + "," + third);
+  ASSERT_TRUE(key.ok()) << key.error().message;
+  EXPECT_EQ((*key)->type(), "escrow");
+  auto few = load("escrow:" + first);
+  ASSERT_FALSE(few.ok());
+  EXPECT_NE(few.error().message.find("2 shares of set"), std::string::npos) << few.error().message;
+  write("typo", "coffer-share1qqqq\n", kPrivate);
+  auto typo = load("escrow:" + first + "," + world.path("typo"));
+  ASSERT_FALSE(typo.ok());
+  EXPECT_NE(typo.error().message.find(world.path("typo")), std::string::npos) << typo.error().message;
+  EXPECT_FALSE(load("escrow:" + world.path("none")).ok());
 }
 
 TEST_F(KeyLoaderTest, PassphrasesComeFromFilesVariablesAndCommands) {
