@@ -179,7 +179,7 @@ Verdict judge(const PointFacts& point, WallTime now, WallTime proven_now) {
   if (point.status == "DELETING") return {Fate::kKeep, std::nullopt};
   if (!point.delete_at || !point.days) return {point.doomed ? Fate::kSpare : Fate::kKeep, std::nullopt};
   // Its age has not begun to count: whoever watches time has not seen it yet.
-  if (!point.proven) return {Fate::kKeep, std::max(*point.delete_at, now)};
+  if (!point.proven) return {Fate::kKeep, std::max(*point.delete_at, now + std::chrono::minutes(1))};
   const auto missing = *point.proven + days_of(*point.days) - proven_now;
   if (now < *point.delete_at || missing.count() > 0) {
     const WallTime again = std::max(*point.delete_at, missing.count() > 0 ? now + missing : now);

@@ -141,7 +141,7 @@ struct PointFacts {
 enum class Fate { kKeep, kDoom, kDelete, kSpare, kExpire };
 struct Verdict {
   Fate fate = Fate::kKeep;
-  std::optional<WallTime> look_at;  // by the wall clock; nothing: no more
+  std::optional<WallTime> look_at;  // by the wall clock, later than now; nothing: no more
 };
 /// Deletion needs both clocks: the wall clock past delete_at, and the age in proven time.
 Verdict judge(const PointFacts& point, WallTime now, WallTime proven_now);

@@ -260,8 +260,8 @@ Result<Value> list_points_by_hold(const Request& r) {
   COFFER_TRY(const Page page, page_of(r));
   COFFER_TRY(const auto points,
              rows::select<Point>(r.t(),
-                                 "WHERE arn > $1 AND EXISTS (SELECT 1 FROM backup_held_points h WHERE h.hold = $2 AND "
-                                 "h.arn = backup_points.arn) ORDER BY arn LIMIT $3",
+                                 "WHERE arn IN (SELECT arn FROM backup_held_points WHERE hold = $2 AND arn > $1 "
+                                 "ORDER BY arn LIMIT $3) ORDER BY arn",
                                  {page.after, id, static_cast<int64_t>(page.limit) + 1}));
   return page_of_points(r, page, points, [](const Point& p) {
     return Value::object({{"RecoveryPointArn", p.arn},

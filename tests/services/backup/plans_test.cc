@@ -110,7 +110,9 @@ TEST_F(Plans, APlanWithSelectionsIsNotDeletedAndADeletedOneIsListedOnRequest) {
   }();
   EXPECT_EQ(error_of(backup("DeleteBackupPlan", object({{"BackupPlanId", id}}))), "InvalidRequestException");
   must(backup("DeleteBackupSelection", object({{"BackupPlanId", id}, {"SelectionId", selection}})));
-  must(backup("DeleteBackupPlan", object({{"BackupPlanId", id}})));
+  const std::string version(must(backup("DeleteBackupPlan", object({{"BackupPlanId", id}}))).text("VersionId"));
+  EXPECT_EQ(error_of(backup("GetBackupPlan", object({{"BackupPlanId", id}}))), "ResourceNotFoundException");
+  EXPECT_TRUE(get(id, object({{"VersionId", version}})).has("DeletionDate"));
   EXPECT_EQ(must(backup("ListBackupPlans")).list("BackupPlansList").size(), 0u);
   EXPECT_EQ(must(backup("ListBackupPlans", object({{"IncludeDeleted", true}}))).list("BackupPlansList").size(), 1u);
   EXPECT_EQ(events("Backup Plan State Change").back().state(), "DELETED");
