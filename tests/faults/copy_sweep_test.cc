@@ -2,6 +2,9 @@
 // in the mirror, the source is as it was, and the next copy brings what is missing and no more.
 #include <gtest/gtest.h>
 
+#include <array>
+#include <mutex>
+
 #include "engine/jobs/copy_world.h"
 #include "faults/tiers.h"
 
@@ -119,6 +122,51 @@ class CopySweep : public ::testing::TestWithParam<Fault::Kind> {
 };
 
 }  // namespace
+
+// Faults of all kinds on both sides at once, again and again on the same mirror, until a copy gets through.
+TEST(CopyUnderFaults, ManyFaultsAtRandomEndInAWholePointAndNothingTravelsTwice) {
+  const SmallVault& small = SmallVault::get();
+  const uint64_t runs = number_from_environment("COFFER_COPY_RUNS", 20);
+  constexpr std::array kKinds = {Fault::Kind::kError,     Fault::Kind::kErrorAfter, Fault::Kind::kTornPut,
+                                 Fault::Kind::kLostPut,   Fault::Kind::kFlipBit,    Fault::Kind::kCrash,
+                                 Fault::Kind::kCrashAfter};
+  World world(2);
+  for (uint64_t seed = 1; seed <= runs && !::testing::Test::HasFailure(); ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    SeededEntropy random(seed);
+    std::mutex mutex;
+    const uint64_t rarity = 20 + seed * 7 % 180;  // of faults, in calls
+    auto decide = [&](uint64_t, Operation, std::string_view) -> std::optional<Fault> {
+      std::lock_guard lock(mutex);
+      const auto drawn = load_le<uint64_t>(random.array<8>().data());
+      if (drawn % rarity != 0) return std::nullopt;
+      return Fault{kKinds[drawn / rarity % kKinds.size()], ErrorCode::kUnavailable};
+    };
+    auto source_inner = store_of(small.objects);
+    auto mirror_inner = seed % 2 == 0 ? store_of(mirror_of_first()) : store::open_memory();
+    uint64_t attempts = 0;
+    for (bool done = false; !done;) {
+      ASSERT_LT(++attempts, 200U) << "no copy gets through";
+      try {
+        FaultyStore source_store(*source_inner, decide), mirror_store(*mirror_inner, decide);
+        auto source = world.open_vault(source_store);
+        if (!source.ok()) continue;
+        auto mirror = jobs::open_receiver(world, **source, mirror_store);
+        if (!mirror.ok()) continue;
+        done = jobs::copy(world, **source, **mirror, small.second).ok();
+      } catch (const store::SimulatedCrash&) {
+      }
+    }
+    auto source = must(world.open_vault(*source_inner));
+    auto mirror = must(jobs::open_receiver(world, *source, *mirror_inner));
+    for (const std::string& id : world.live_points(*mirror))
+      jobs::expect_restores(world, *mirror, id, small.version_of(id));
+    const Objects before = snapshot(*mirror_inner);
+    EXPECT_TRUE(must(jobs::copy(world, *source, *mirror, small.second)).was_there);
+    EXPECT_EQ(snapshot(*mirror_inner), before);
+    for (const auto& [key, size] : packs_of(before)) EXPECT_EQ(packs_of(small.objects).at(key), size) << key;
+  }
+}
 
 TEST_P(CopySweep, AFirstCopyThatFailsAnywhereInTheMirrorShowsNothingHalfAndGoesOnLater) { sweep(true, false); }
 TEST_P(CopySweep, ALaterCopyThatFailsAnywhereInTheMirrorShowsNothingHalfAndGoesOnLater) { sweep(true, true); }
