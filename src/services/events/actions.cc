@@ -168,7 +168,8 @@ class EventService final : public Service {
   EventService(catalog::Database& database, iam::Authority& authority, api::Invoke invoke, Web& web, Secret root,
                Clock& clock, Entropy& entropy, Options options)
       : root_(std::move(root)),
-        setting_{database, authority, std::move(invoke), web, root_.view(), clock, entropy, std::move(options), rules_},
+        setting_{database, authority, std::move(invoke),  web,    root_.view(),
+                 clock,    entropy,   std::move(options), rules_, pace_},
         delivering_(setting_) {}
 
   api::ServiceTable actions() override {
@@ -220,6 +221,7 @@ class EventService final : public Service {
  private:
   Secret root_;
   RuleCache rules_;
+  Pace pace_;
   Setting setting_;
   Delivering delivering_;
 };

@@ -40,14 +40,14 @@ std::chrono::microseconds back_off(int64_t attempts, uint64_t chance) {
 Outcome outcome_of(const Error& error) {
   using Kind = Outcome::Kind;
   switch (error.code) {
-    case ErrorCode::kPermissionDenied: return {Kind::kFailed, "NO_PERMISSIONS", error.message, {}};
-    case ErrorCode::kNotFound: return {Kind::kFailed, "NO_RESOURCE", error.message, {}};
-    case ErrorCode::kAlreadyExists: return {Kind::kFailed, "RESOURCE_ALREADY_EXISTS", error.message, {}};
-    case ErrorCode::kInvalidArgument: return {Kind::kFailed, "INVALID_PARAMETER", error.message, {}};
+    case ErrorCode::kPermissionDenied: return {Kind::kFailed, "NO_PERMISSIONS", error.message};
+    case ErrorCode::kNotFound: return {Kind::kFailed, "NO_RESOURCE", error.message};
+    case ErrorCode::kAlreadyExists: return {Kind::kFailed, "RESOURCE_ALREADY_EXISTS", error.message};
+    case ErrorCode::kInvalidArgument: return {Kind::kFailed, "INVALID_PARAMETER", error.message};
     case ErrorCode::kThrottled:
-    case ErrorCode::kResourceExhausted: return {Kind::kLater, "THROTTLING", error.message, {}};
-    case ErrorCode::kDeadlineExceeded: return {Kind::kLater, "TIMEOUT", error.message, {}};
-    default: return {Kind::kLater, "SDK_CLIENT_ERROR", error.message, {}};
+    case ErrorCode::kResourceExhausted: return {Kind::kLater, "THROTTLING", error.message};
+    case ErrorCode::kDeadlineExceeded: return {Kind::kLater, "TIMEOUT", error.message};
+    default: return {Kind::kLater, "SDK_CLIENT_ERROR", error.message};
   }
 }
 
@@ -122,9 +122,9 @@ Status Delivering::carry_out(const Context& context, const rows::Delivery& deliv
   const auto kind = parse_target(parcel.target.arn);
   auto body = make_input(parcel.target.settings, parcel.event, {parcel.rule, parcel.ingested});
   if (!kind) {
-    outcome = {Outcome::Kind::kFailed, "NO_RESOURCE", "the target is of a kind that is not supported", {}};
+    outcome = {Outcome::Kind::kFailed, "NO_RESOURCE", "the target is of a kind that is not supported"};
   } else if (!body.ok()) {
-    outcome = {Outcome::Kind::kFailed, "INVALID_PARAMETER", body.error().message, {}};
+    outcome = {Outcome::Kind::kFailed, "INVALID_PARAMETER", body.error().message};
   } else {
     parcel.kind = *kind;
     parcel.body = std::move(*body);
@@ -149,7 +149,7 @@ Status Delivering::settle(const Context& context, const rows::Delivery& delivery
   const WallTime end = parcel.ingested + policy.age;
   const auto exhausted_by = [&]() -> std::string {
     if (outcome.kind != Outcome::Kind::kLater) return "";
-    if (delivery.attempts > policy.retries) return "MaximumRetryAttempts";
+    if (outcome.counts && delivery.attempts > policy.retries) return "MaximumRetryAttempts";
     return parcel.now >= end ? "MaximumEventAgeInSeconds" : "";
   };
   const auto gives_up = [&] { return outcome.kind == Outcome::Kind::kFailed || !exhausted_by().empty(); };
@@ -195,9 +195,10 @@ Status Delivering::settle(const Context& context, const rows::Delivery& delivery
         return rows::remove_delivery(t, delivery);
       }
       rows::Delivery later = delivery;
+      if (!outcome.counts) --later.attempts;
       later.error_code = outcome.code;
       later.error_message = outcome.message;
-      std::chrono::microseconds wait = back_off(delivery.attempts, chance);
+      std::chrono::microseconds wait = outcome.counts ? back_off(delivery.attempts, chance) : back_off(1, chance);
       if (outcome.not_before) wait = std::max<std::chrono::microseconds>(wait, *outcome.not_before);
       return rows::postpone_delivery(t, later, std::min(parcel.now + wait, std::max(end, parcel.now)));
     }));

@@ -22,8 +22,9 @@ inline constexpr int64_t kBusesMax = 8;
 struct Outcome {
   enum class Kind { kDone, kLater, kFailed };
   Kind kind = Kind::kDone;
-  std::string code, message;                       // "NO_PERMISSIONS", "TIMEOUT", ...
-  std::optional<std::chrono::seconds> not_before;  // the receiver asked for so much patience
+  std::string code, message;                            // "NO_PERMISSIONS", "TIMEOUT", ...
+  std::optional<std::chrono::seconds> not_before = {};  // the receiver asked for so much patience
+  bool counts = true;                                   // as an attempt: false when nothing was sent yet
 };
 /// What an error of a call to a target means.
 Outcome outcome_of(const Error& error);

@@ -10,6 +10,8 @@ namespace {
 
 using api::Value;
 
+constexpr int64_t kRateDefault = 300;
+
 std::string percent_encoded(std::string_view text) {
   std::string out;
   for (char c : text) {
@@ -105,12 +107,12 @@ Outcome refused_by(const Web::Answer& answer) {
   const std::string message = "the endpoint answered with HTTP status " + std::to_string(answer.status);
   const int status = answer.status;
   if (status == 401 || status == 407 || status == 409 || status == 429 || status >= 500) {
-    Outcome later{Outcome::Kind::kLater, status == 429 ? "THROTTLING" : "SDK_CLIENT_ERROR", message, {}};
+    Outcome later{Outcome::Kind::kLater, status == 429 ? "THROTTLING" : "SDK_CLIENT_ERROR", message};
     if (policy::all_digits(answer.retry_after) && answer.retry_after.size() < 6)
       later.not_before = std::chrono::seconds(std::stoi(answer.retry_after));
     return later;
   }
-  return {Outcome::Kind::kFailed, status == 403 ? "NO_PERMISSIONS" : "SDK_CLIENT_ERROR", message, {}};
+  return {Outcome::Kind::kFailed, status == 403 ? "NO_PERMISSIONS" : "SDK_CLIENT_ERROR", message};
 }
 
 /// A token for client credentials, asked for with every delivery: the authorization server decides how long it lives,
@@ -162,7 +164,14 @@ Status authorize(const Setting& s, const Parcel& parcel, RequestBuilder& builder
   return ok_status();
 }
 
-Result<Web::Request> request_of(const Setting& s, const Parcel& parcel) {
+/// The request, and how often the destination may be called in a second.
+struct Prepared {
+  Web::Request request;
+  std::string destination;
+  int64_t per_second = 0;
+};
+
+Result<Prepared> prepare(const Setting& s, const Parcel& parcel) {
   rows::Endpoint destination, connection;
   {
     COFFER_TRY(const RoleCall call, call_for(s, parcel, "events", "InvokeApiDestination", parcel.kind.arn.region));
@@ -196,15 +205,24 @@ Result<Web::Request> request_of(const Setting& s, const Parcel& parcel) {
   if (const Value* http = parcel.target.settings.find("HttpParameters")) builder.add_target_parameters(*http);
   COFFER_CHECK_OK(authorize(s, parcel, builder, parameters));
   if (const Value* http = parameters.find("InvocationHttpParameters")) builder.add_connection_parameters(*http);
-  return builder.finished();
+  Prepared prepared;
+  COFFER_TRY(prepared.request, builder.finished());
+  prepared.destination = destination.arn();
+  prepared.per_second = destination.settings.integer("InvocationRateLimitPerSecond").value_or(kRateDefault);
+  return prepared;
 }
 
 }  // namespace
 
 Outcome send_to_destination(const Setting& s, const Parcel& parcel) {
-  const auto request = request_of(s, parcel);
-  if (!request.ok()) return outcome_of(request.error());
-  const auto answer = s.web.send(parcel.context, *request);
+  const auto prepared = prepare(s, parcel);
+  if (!prepared.ok()) return outcome_of(prepared.error());
+  if (!s.pace.allows(prepared->destination, prepared->per_second, s.clock.mono())) {
+    Outcome later{Outcome::Kind::kLater, "THROTTLING", "the rate limit of the API destination is reached"};
+    later.counts = false;
+    return later;
+  }
+  const auto answer = s.web.send(parcel.context, prepared->request);
   if (!answer.ok()) return outcome_of(answer.error());
   return answer->status / 100 == 2 ? Outcome{} : refused_by(*answer);
 }

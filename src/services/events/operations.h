@@ -4,6 +4,7 @@
 #include <mutex>
 
 #include "services/events/matcher.h"
+#include "services/events/pace.h"
 #include "services/events/rows.h"
 #include "services/events/service.h"
 
@@ -43,6 +44,7 @@ struct Setting {
   Entropy& entropy;
   Options options;
   RuleCache& rules;
+  Pace& pace;
 };
 struct Request {
   const Setting& setting;

@@ -357,10 +357,11 @@ Status remove_delivery(Transaction& t, const Delivery& d) {
                 {d.message});
 }
 Status postpone_delivery(Transaction& t, const Delivery& d, WallTime wake) {
-  return change(t,
-                "UPDATE events_deliveries SET holder = NULL, wake = $2, error_code = $3, error_message = $4 "
-                "WHERE id = $1",
-                {d.id, wake, d.error_code, d.error_message});
+  return change(
+      t,
+      "UPDATE events_deliveries SET holder = NULL, wake = $2, error_code = $3, error_message = $4, attempts = $5 "
+      "WHERE id = $1",
+      {d.id, wake, d.error_code, d.error_message, d.attempts});
 }
 
 // ---- dead letters

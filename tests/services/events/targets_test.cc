@@ -244,6 +244,19 @@ TEST_F(Destinations, TheAnswerDecidesAboutRetries) {
   EXPECT_EQ(dead()[0].error_code, "SDK_CLIENT_ERROR");
 }
 
+TEST_F(Destinations, IsCalledNoFasterThanItsRate) {
+  destine(connect("BASIC", object({{"BasicAuthParameters", object({{"Username", "me"}, {"Password", "pw"}})}})));
+  must(events("UpdateApiDestination", object({{"Name", "d"}, {"InvocationRateLimitPerSecond", 2}})));
+  for (int i = 0; i < 6; ++i) put(root(), {entry("{}", "my.app")});
+  // All of one source: they would wait for each other anyway, one after the other.
+  deliver();
+  EXPECT_EQ(web_.sent.size(), 2U);
+  pass(std::chrono::seconds(20), std::chrono::seconds(1));
+  EXPECT_EQ(web_.sent.size(), 6U);
+  EXPECT_TRUE(dead().empty());
+  EXPECT_EQ(must(read()->first("SELECT count(*) FROM events_deliveries"))->integer(0), 0);
+}
+
 TEST_F(Destinations, AHeaderFromAnEventCannotBecomeTwo) {
   destine(connect("BASIC", object({{"BasicAuthParameters", object({{"Username", "me"}, {"Password", "pw"}})}})),
           object({{"HeaderParameters", object({{"X-State", "$.detail.state"}})}}));
