@@ -11,8 +11,10 @@ std::string postgres_or_memory() {
 
 class OnPostgres : public World {
  protected:
-  OnPostgres() : World(postgres_or_memory()) {}
+  OnPostgres() : OnPostgres(postgres_or_memory()) {}
+  explicit OnPostgres(const std::string& where) : World(where), where_(where) {}
   void SetUp() override { COFFER_NEED_POSTGRES(15); }
+  const std::string where_;
 };
 
 TEST_F(OnPostgres, ALifeOfPlansJobsPointsCopiesRestoresAndHolds) {
@@ -77,6 +79,31 @@ TEST_F(OnPostgres, ALifeOfPlansJobsPointsCopiesRestoresAndHolds) {
   EXPECT_EQ(status("daily", arn), "ResourceNotFoundException");
   EXPECT_TRUE(must(backup("ListLegalHolds")).list("LegalHolds").empty());
   EXPECT_TRUE(log_.empty()) << log_.front();
+}
+
+TEST_F(OnPostgres, OfTwoDaemonsThatShareACatalogOneDiesAndTheOtherEndsItsJobOnce) {
+  vault("daily");
+  const std::string id = start("daily", database("orders"));
+  const std::unique_ptr<catalog::Database> same = iam::must(catalog::Database::open(where_));
+  const auto nothing = [](const api::Call&, const iam::Identity*, const Value&) -> Result<Value> { return Value(); };
+  const auto second =
+      open_service(*same, *authority_, nothing, rds_, engine_, clock_, entropy_, {{kRegion}, "/restores"});
+  work::RunnerOptions options;
+  options.holder = "second";
+  work::Runner other(*same, clock_, options, [](std::string_view, std::string_view) {});
+  second->add_handlers(other);
+  engine_.meanwhile = [&](const Context&, Progress&) -> Status {
+    engine_.meanwhile = nullptr;
+    EXPECT_EQ(must(other.run_due(Context())), 0);  // it is held
+    clock_.advance(std::chrono::seconds(61));      // the first one hangs, and loses it
+    EXPECT_EQ(must(other.run_due(Context())), 1);
+    EXPECT_EQ(state(id), "COMPLETED");
+    return ok_status();
+  };
+  work();  // comes back too late: what it still wants to write is refused
+  EXPECT_EQ(state(id), "COMPLETED");
+  EXPECT_THAT(job_states(id), testing::ElementsAre("CREATED", "RUNNING", "COMPLETED"));
+  EXPECT_EQ(engine_.count(), 1u);
 }
 
 }  // namespace
