@@ -7,6 +7,8 @@ namespace {
 
 constexpr size_t kSizeMax = 3000;  // what KMS encrypts at once is 4096 bytes
 
+constexpr const char* kNoPassfile = "/nonexistent/pgpass";  // libpq warns of what is there and no file
+
 /// key='value' key='value', with \' and \\ within.
 Conninfo read_quoted(std::string_view text) {
   Conninfo all;
@@ -38,7 +40,8 @@ Result<Conninfo> parse_conninfo(std::string_view text) {
   for (const char* keyword : {"service", "servicefile", "passfile", "replication"}) {
     const auto found = all.find(keyword);
     if (found == all.end()) continue;
-    if (found->second.empty()) {
+    const bool is_ours = keyword == std::string("passfile") && found->second == kNoPassfile;  // of conninfo_text()
+    if (found->second.empty() || is_ours) {
       all.erase(found);
       continue;
     }
@@ -58,7 +61,7 @@ Secret conninfo_text(const Conninfo& conninfo) {
   Conninfo all = conninfo;
   all.try_emplace("port", "5432");
   all.try_emplace("connect_timeout", "10");
-  all["passfile"] = "/dev/null";
+  all["passfile"] = kNoPassfile;
   if (!all.contains("password")) all["password"] = "";  // not this process's PGPASSWORD
   Bytes text;
   for (const auto& [key, value] : all) {

@@ -244,7 +244,8 @@ Status run_restore(const Setting& setting, const Context& context, const work::I
 void add_work(const Setting& setting, work::Runner& runner) {
   const std::pair<const char*, Status (*)(const Setting&, const Context&, const work::Item&)> kinds[] = {
       {"rds.snapshot", run_snapshot}, {"rds.copy", run_copy},       {"rds.forget", run_forget},
-      {"rds.collect", run_collect},   {"rds.restore", run_restore}, {"rds.export", run_export}};
+      {"rds.collect", run_collect},   {"rds.restore", run_restore}, {"rds.export", run_export},
+      {"rds.probe", run_probe}};
   for (const auto& [kind, handler] : kinds) {
     runner.handle(kind, [&setting, handler = handler](const Context& context, const work::Item& item) {
       return handler(setting, context, item);
