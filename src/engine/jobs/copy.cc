@@ -49,6 +49,7 @@ class Copy {
   Status commit();
   Status attest();
   Status verify_committed();
+  Status repair();
   void release(Lease* lease);
 
   const Context& context_;
@@ -63,6 +64,7 @@ class Copy {
   std::optional<LogState::Committed> point_;     // as the source's log names it
   std::string id_;                               // in the mirror
   Bytes sealed_manifest_;                        // for the mirror
+  bool repairing_ = false;                       // what is in the mirror is not to be believed unread
 };
 
 Status Copy::check_same_vault() const {
@@ -209,6 +211,7 @@ Status Copy::attempt() {
   // After the lease: tombstones set before it are seen now, later ones cannot be acted upon while the lease is held.
   COFFER_CHECK_OK(log_->refresh(context_));
   COFFER_TRY(auto packs, MirrorPacks::open(context_, env_, mirror_, log_->state(), report_.manifest));
+  if (repairing_) COFFER_CHECK_OK(packs->read_all(context_, env_));
   COFFER_CHECK_OK(source_log_->refresh(context_));
   COFFER_TRY(auto source_index, IndexSet::load(context_, source_));
   if (auto doomed = tombstoned_packs(context_, source_, source_log_->state()); doomed.ok())
@@ -335,14 +338,30 @@ Status Copy::verify_committed() {
     break;
   }
   if (report_.verified_all) return ok_status();
-  COFFER_TRY(const VerifyReport read, run_verify(context_, env_, mirror_, {.point_ids = {id_}}));
-  report_.verify_ms = read.duration_ms;
+  COFFER_TRY(VerifyReport read, run_verify(context_, env_, mirror_, {.point_ids = {id_}}));
+  if (!read.clean()) {
+    COFFER_CHECK_OK(repair());
+    COFFER_TRY(read, run_verify(context_, env_, mirror_, {.point_ids = {id_}}));
+  }
+  report_.verify_ms += read.duration_ms;
   if (!read.clean())
     return Error{ErrorCode::kCorruption,
                  "the copy that is in the mirror is damaged: " + read.findings.front().object + ": " +
                      read.findings.front().problem,
                  "see 'coffer verify' of the mirror"};
   report_.verified_all = true;
+  return ok_status();
+}
+
+/// Damaged packs of a point that is there are brought again.
+Status Copy::repair() {
+  repairing_ = true;
+  hold_source();
+  COFFER_TRY(lease_, Lease::acquire(context_, mirror_, *log_, "copy"));
+  COFFER_CHECK_OK(bring_content());
+  report_.verified_all = false;
+  release(source_lease_.get());
+  release(lease_.get());
   return ok_status();
 }
 

@@ -42,7 +42,9 @@ struct CopyReport {
 };
 
 /// Afterwards the point is live in the mirror and needs the source no more; after a failure or a crash it is not
-/// visible there, and the next call goes on with what arrived. A second call moves nothing. Errors: kNotFound, the
+/// visible there, and the next call goes on with what arrived. A second call moves nothing; with kAll, a point that was
+/// copied and whose newest check found damage is read again, and its damaged packs are replaced by the source's. So a
+/// vault is also repaired from its mirror, by a copy the other way. Errors: kNotFound, the
 /// point is not live in the source, or stopped to be while it was copied; kFailedPrecondition, it was copied and
 /// forgotten here before (see `again`); kCorruption, naming the object: the source offers something else
 /// under a name that was copied before, something that does not open, or something that is no part of the point.

@@ -120,6 +120,21 @@ void MirrorPacks::avoid_unsound() {
   index_->avoid(std::move(unsound));
 }
 
+Status MirrorPacks::read_all(const Context& context, const Environment& environment) {
+  COFFER_TRY(const PackTable listed, list_packs(context, mirror_));
+  std::vector<PackId> packs;
+  for (const auto& [id, facts] : listed)
+    if (!doomed_.contains(id)) packs.push_back(id);
+  COFFER_TRY(std::set<PackId> bad,
+             damaged_of(context, tasks_for(environment, mirror_), packs, [this](const Context& c, const PackId& id) {
+               auto checked = check_pack(c, mirror_, id);
+               return checked.ok() ? ok_status() : Status(std::move(checked).error());
+             }));
+  damaged_.merge(bad);
+  avoid_unsound();
+  return ok_status();
+}
+
 Status MirrorPacks::add_arrived(const Context& context, const Environment& environment,
                                 const std::set<PackId>& arrived) {
   for (const PackId& id : arrived) damaged_.erase(id);

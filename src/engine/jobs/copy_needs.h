@@ -33,6 +33,8 @@ class MirrorPacks {
   [[nodiscard]] const std::set<vault::PackId>& doomed() const { return doomed_; }
   /// Named by an index or a manifest, and missing or of other bytes.
   [[nodiscard]] const std::set<vault::PackId>& damaged() const { return damaged_; }
+  /// Reads every pack of the mirror whole: what damage hides behind the damage that was found first.
+  Status read_all(const Context& context, const Environment& environment);
   /// Takes in what was put since: `arrived` is whole, whatever was known of it before.
   Status add_arrived(const Context& context, const Environment& environment, const std::set<vault::PackId>& arrived);
 

@@ -415,6 +415,28 @@ TEST_F(CopyTest, DamageInTheMirrorThatTheNewPointSharesIsRepaired) {
   expect_restores(world_, *mirror_, id, 2);
 }
 
+TEST_F(CopyTest, AVaultIsRepairedFromItsMirrorByACopyTheOtherWay) {
+  const std::string id = second();
+  copied(first_);
+  copied(id);
+  const Objects good = snapshot(*source_store_);
+  std::vector<std::string> packs = keys(*source_store_, "packs/");
+  for (size_t i = 0; i < packs.size(); ++i) {
+    Bytes bad = good.at(packs[i]);
+    bad[bad.size() / 2] ^= std::byte{1};
+    if (i % 2 == 0)
+      overwrite(*source_store_, packs[i], bad);
+    else
+      must(source_store_->remove({}, packs[i]));
+  }
+  EXPECT_FALSE(must(verify(world_, *source_)).clean());
+  for (const std::string& point : {first_, id}) EXPECT_TRUE(must(copy(world_, *mirror_, *source_, point)).verified_all);
+  for (const std::string& key : packs) EXPECT_EQ(must(source_store_->get_all({}, key)), good.at(key)) << key;
+  expect_restores(world_, *source_, first_, 1);
+  expect_restores(world_, *source_, id, 2);
+  EXPECT_TRUE(must(verify(world_, *source_)).clean());
+}
+
 TEST_F(CopyTest, AMissingPackOfTheMirrorIsBroughtAgain) {
   copied(first_);
   const std::string key = keys(*store_, "packs/").front();
