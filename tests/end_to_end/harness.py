@@ -340,6 +340,9 @@ class World:
         self.program, self.daemon_program = self.root / "coffer", pathlib.Path(program).parent / "cofferd"
         shutil.copy(program, self.program)
         os.chmod(self.program, 0o755)
+        sandbox = pathlib.Path(program).parent / "coffer-sandbox"
+        if sandbox.exists():  # what `coffer up` starts functions by
+            shutil.copy(sandbox, self.root / "coffer-sandbox")
         self.environment = {**CLEAN_ENVIRONMENT, "HOME": str(self.directory())}
 
     def directory(self):

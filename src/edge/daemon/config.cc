@@ -42,6 +42,9 @@ constexpr ConfigKey kKeys[] = {
      "photos.s3.example.internal is the bucket photos. Hosts below localhost always work so; path style does "
      "everywhere."},
     {"backup.vaults", "string", "DATA/vaults", "The folder of the vaults, one below it for each backup vault."},
+    {"backup.scratch", "string", "DATA/scratch; as root a folder of its own in /var/tmp",
+     "The folder for the throw-away servers that proofs and exports start on a restored copy. It needs as much room as "
+     "a database, and as root it must lie where the user postgres can pass. What is in it is removed at the start."},
     {"backup.restores", "string", "DATA/databases",
      "The folder below which databases are restored that name no place of their own."},
     {"backup.workers", "integer", "4",
@@ -49,10 +52,13 @@ constexpr ConfigKey kKeys[] = {
     {"postgres", "tables", "",
      "Where the programs of a PostgreSQL major are when they are not where packages put them: each with a major (15) "
      "and the folder of its programs. Proving, exporting and restoring need a server of the database's major."},
-    {"functions.python", "string", "python3 in PATH", "The interpreter that serves every python3.x runtime."},
-    {"functions.node", "string", "node in PATH", "The interpreter that serves every nodejs runtime."},
-    {"functions.network", "boolean", "false",
-     "Lets functions reach any host. Without it they reach this installation's endpoint alone."},
+    {"events.addresses", "strings", "[]",
+     "Private address blocks that API destinations of rules may reach, for example \"10.1.0.0/16\". Addresses of this "
+     "machine and of private networks are refused otherwise, whatever name leads there."},
+    {"functions.packages", "string", "where scripts/setup put them",
+     "The folder with the Python runtimes of functions: python3.N in it serves the runtimes up to that version."},
+    {"functions.node", "string", "/usr/bin/node", "The interpreter that serves every nodejs runtime."},
+    {"functions.sandbox", "string", "coffer-sandbox beside this program", "The program that functions are started by."},
     {"accounts", "tables", "[[accounts]] name = \"main\", id = \"111111111111\"",
      "The accounts of this installation, each with a name (its profile in DATA/credentials) and an id of 12 digits. "
      "New ones are made at "
@@ -293,6 +299,7 @@ Result<Config> parse_config(std::string_view toml_text, std::string_view file_na
   }));
   COFFER_CHECK_OK(reader.tables("backup", [&](Reader& backup) -> Status {
     COFFER_CHECK_OK(backup.text("vaults", config.vaults));
+    COFFER_CHECK_OK(backup.text("scratch", config.scratch));
     COFFER_CHECK_OK(backup.text("restores", config.restores));
     return backup.integer("workers", config.workers, 1, 64);
   }));
@@ -303,10 +310,12 @@ Result<Config> parse_config(std::string_view toml_text, std::string_view file_na
     config.postgres.push_back(std::move(postgres));
     return ok_status();
   }));
+  COFFER_CHECK_OK(
+      reader.tables("events", [&](Reader& events) { return events.texts("addresses", config.web_addresses); }));
   COFFER_CHECK_OK(reader.tables("functions", [&](Reader& functions) -> Status {
-    COFFER_CHECK_OK(functions.text("python", config.python));
+    COFFER_CHECK_OK(functions.text("packages", config.function_packages));
     COFFER_CHECK_OK(functions.text("node", config.node));
-    return functions.boolean("network", config.functions_network);
+    return functions.text("sandbox", config.sandbox);
   }));
   COFFER_CHECK_OK(reader.tables("peers", [&](Reader& table) -> Status {
     PeerConfig peer;

@@ -42,13 +42,16 @@ struct Config {
   std::string objects;           // folder of the objects' bytes; empty: DATA/objects
   std::vector<std::string> s3_domains;  // hosts whose sub-domains are buckets
   std::vector<PeerConfig> peers;
-  std::string vaults;                    // folder of the vaults; empty: DATA/vaults
-  std::string restores;                  // folder of restored databases; empty: DATA/databases
-  std::vector<PostgresConfig> postgres;  // majors that are not where packages put them
-  std::string python, node;              // what serves python3.x and nodejs; empty: found in PATH
-  bool functions_network = false;        // functions may reach other hosts
-  int64_t workers = 4;                   // jobs at work at once
-  int64_t tasks = 16;                    // requests at work at once
+  std::string vaults;                      // folder of the vaults; empty: DATA/vaults
+  std::string scratch;                     // folder of throw-away clusters; empty: see backup.scratch
+  std::string restores;                    // folder of restored databases; empty: DATA/databases
+  std::vector<PostgresConfig> postgres;    // majors that are not where packages put them
+  std::vector<std::string> web_addresses;  // private blocks that API destinations may reach
+  std::string function_packages;           // folder with python3.N for each Python served; empty: as built
+  std::string node = "/usr/bin/node";      // what serves nodejs runtimes
+  std::string sandbox;                     // the program coffer-sandbox; empty: beside this program
+  int64_t workers = 4;                     // jobs at work at once
+  int64_t tasks = 16;                      // requests at work at once
   int64_t connections = 10'000;
 };
 

@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::chrono::seconds kDueEvery{10}, kDueBySecond{1};
 constexpr std::chrono::seconds kStopGrace{20};
-constexpr std::chrono::milliseconds kTick{100};
+constexpr std::chrono::milliseconds kTick{100}, kEventTick{20};
 
 s3::AccessRecord record_of(wire::S3Access access) {
   s3::AccessRecord record;
@@ -55,7 +55,7 @@ class RunningDaemon final : public Daemon {
     COFFER_TRY(installation_, Installation::open(world_.files, world_.clock, world_.entropy, config_));
     // Everybody who wants to verify the log offline needs it; nobody can do anything else with it.
     COFFER_CHECK_OK(publish_key(installation_->derive(kAuditKeyPurpose), "audit.pub"));
-    COFFER_TRY(services_, Services::open(world_, config_, *installation_));
+    COFFER_TRY(services_, Services::open(world_, config_, *installation_, [this] { return endpoint(); }));
     COFFER_CHECK_OK(create_accounts());
     return open_peers();
   }
@@ -128,13 +128,39 @@ class RunningDaemon final : public Daemon {
       return ok_status();
     });
     tasks.spawn([&] { return services_->runner().run(tasks.context(), static_cast<int>(config_.workers)); });
+    const auto deliver = [&](events::Lane lane) {
+      return [this, &tasks, lane] {
+        while (!tasks.context().stopped()) {
+          const Result<int64_t> done = services_->events().deliver(tasks.context(), world_.clock.wall(), lane);
+          if (!done.ok() && done.code() != ErrorCode::kCancelled)
+            world_.log("error", "delivering events: " + done.error().message);
+          if (!done.ok() || *done == 0) world_.clock.sleep_for(kEventTick);
+        }
+        return ok_status();
+      };
+    };
+    tasks.spawn(deliver(events::Lane::kHouse));
+    tasks.spawn(deliver(events::Lane::kOutside));
+    tasks.spawn([&] {
+      while (!tasks.context().stopped()) {
+        write_logs(tasks.context());
+        world_.clock.sleep_for(kTick);
+      }
+      return ok_status();
+    });
     const Status ended = run_loop(context);
     tasks.request_stop();
     COFFER_CHECK_OK(tasks.wait());
+    write_logs(context_);
     return ended.ok() ? stop() : ended;
   }
 
  private:
+  void write_logs(const Context& context) {
+    if (Status done = services_->lambda().write_logs(context); !done.ok() && done.code() != ErrorCode::kCancelled)
+      world_.log("error", "writing the logs of functions: " + done.error().message);
+  }
+
   Status run_loop(const Context& context) {
     MonoTime due = world_.clock.mono(), by_second = due;
     const auto is_time = [&](MonoTime& at, std::chrono::nanoseconds every) {

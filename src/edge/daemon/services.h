@@ -9,13 +9,16 @@
 #include "edge/daemon/config.h"
 #include "edge/daemon/daemon.h"
 #include "edge/daemon/installation.h"
+#include "edge/functions/executor.h"
 #include "engine/store/object_store.h"
 #include "services/audit/audit_log.h"
 #include "services/backup/service.h"
 #include "services/catalog/database.h"
+#include "services/events/service.h"
 #include "services/gate/gate.h"
 #include "services/iam/authority.h"
 #include "services/kms/service.h"
+#include "services/lambda/service.h"
 #include "services/logs/service.h"
 #include "services/rds/engine_vaults.h"
 #include "services/rds/service.h"
@@ -26,8 +29,9 @@ namespace coffer::daemon {
 
 class Services {
  public:
-  /// All borrowed.
-  static Result<std::unique_ptr<Services>> open(World& world, const Config& config, Installation& installation);
+  /// All borrowed. `endpoint`: where the installation answers; asked later, when it does.
+  static Result<std::unique_ptr<Services>> open(World& world, const Config& config, Installation& installation,
+                                                std::function<std::string()> endpoint);
 
   [[nodiscard]] catalog::Database& database() { return *database_; }
   [[nodiscard]] iam::Authority& authority() { return *authority_; }
@@ -41,20 +45,27 @@ class Services {
   Status run_due(const Context& context);
   /// Jobs: backups, copies, restores, exports.
   [[nodiscard]] work::Runner& runner() { return *runner_; }
+  [[nodiscard]] events::Service& events() { return *events_; }
+  [[nodiscard]] lambda::Service& lambda() { return *lambda_; }
 
  private:
-  Services(World& world, const Config& config, Installation& installation)
-      : world_(world), config_(config), installation_(installation) {}
+  Services(World& world, const Config& config, Installation& installation, std::function<std::string()> endpoint)
+      : world_(world), config_(config), installation_(installation), endpoint_(std::move(endpoint)) {}
   Status deliver_access_logs(const Context& context, WallTime now);
   Status open_catalog();
   Status open_identity();
   Status open_objects();
   Status open_backup();
+  Result<std::string> scratch_folder();
+  Status open_functions();
+  Status open_events();
   api::Invoke invoke();
+  rds::Transfer transfer();  // the same with bodies
 
   World& world_;
   const Config& config_;
   Installation& installation_;
+  std::function<std::string()> endpoint_;
   Context context_;
   std::unique_ptr<catalog::Database> database_;
   std::unique_ptr<audit::AuditLog> audit_;
@@ -69,6 +80,11 @@ class Services {
   std::unique_ptr<logs::Service> logs_;
   std::unique_ptr<rds::Service> rds_;
   std::unique_ptr<backup::Service> backup_;
+  std::unique_ptr<functions::Executor> executor_;  // null: this machine runs no functions
+  std::unique_ptr<lambda::Executor> no_executor_;  // then this says why
+  std::unique_ptr<lambda::Service> lambda_;
+  std::unique_ptr<events::Web> web_;
+  std::unique_ptr<events::Service> events_;
 };
 
 }  // namespace coffer::daemon

@@ -104,8 +104,8 @@ workers = 8
 major = 17
 programs = "/opt/pg17/bin"
 [functions]
-python = "/usr/bin/python3.11"
-network = true
+packages = "/opt/functions"
+sandbox = "/usr/libexec/coffer-sandbox"
 )",
                                              "f");
   ASSERT_TRUE(config.ok()) << config.error().message;
@@ -114,8 +114,9 @@ network = true
   EXPECT_EQ(config->workers, 8);
   ASSERT_EQ(config->postgres.size(), 1U);
   EXPECT_EQ(config->postgres[0].major, 17);
-  EXPECT_EQ(config->python, "/usr/bin/python3.11");
-  EXPECT_TRUE(config->functions_network);
+  EXPECT_EQ(config->function_packages, "/opt/functions");
+  EXPECT_EQ(config->node, "/usr/bin/node");
+  EXPECT_EQ(config->sandbox, "/usr/libexec/coffer-sandbox");
   for (const char* wrong :
        {"[[postgres]]\nmajor = 17\n", "[[postgres]]\nprograms = \"/x\"\n", "[backup]\nworkers = 0\n",
         "[[postgres]]\nmajor = 12\nprograms = \"/x\"\n", "[functions]\nperl = \"x\"\n",

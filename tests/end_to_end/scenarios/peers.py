@@ -23,19 +23,20 @@ ROLE = f"arn:aws:iam::{MAIN}:role/service-role/s3crr_role_for_{SOURCE}"
 class Installation:
     """`cofferd` with a configuration file."""
 
-    def __init__(self, world, name, account):
-        self.program = world.daemon_program
+    def __init__(self, world, name, account, settings="", environment=None):
+        """`settings`: lines that come first in the file."""
+        self.program, self.settings, self.environment = world.daemon_program, settings, {**os.environ, **(environment or {})}
         self.place, self.name, self.account = world.directory(), name, account
         self.data, self.log, self.port, self.peers, self.process = self.place / "data", self.place / "log", 0, "", None
 
     def start(self):
         (self.place / "cofferd.toml").write_text(
-            f'data = "{self.data}"\n[server]\nlisten = "127.0.0.1:{self.port}"\n[[accounts]]\nname = "{self.name}"\nid = "{self.account}"\n'
+            f'data = "{self.data}"\n{self.settings}[server]\nlisten = "127.0.0.1:{self.port}"\n[[accounts]]\nname = "{self.name}"\nid = "{self.account}"\n'
             + self.peers)
         before = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([self.program, "--config", self.place / "cofferd.toml"], stdout=log, stderr=log, cwd="/",
-                                            stdin=subprocess.DEVNULL)
+                                            stdin=subprocess.DEVNULL, env=self.environment)
         deadline = time.monotonic() + 30
         while True:
             said = re.search(r"serving http://127\.0\.0\.1:(\d+)", self.log.read_bytes()[before:].decode(errors="replace"))
@@ -51,6 +52,10 @@ class Installation:
             self.process.send_signal(how)
             self.process.wait(60)
             self.process = None
+
+    @property
+    def endpoint(self):
+        return f"127.0.0.1:{self.port}"
 
     def client(self):
         credentials = configparser.RawConfigParser()
