@@ -289,6 +289,14 @@ void Json::set(std::string_view name, Json value) {
   members.push_back({std::string(name), std::move(value)});
 }
 
+Json Json::object() { return with(Type::kObject); }
+
+Json Json::with(Type type) {
+  Json value;
+  value.type = type;
+  return value;
+}
+
 Json Json::string(std::string_view text) {
   Json value = with(Type::kString);
   value.text = text;

@@ -30,12 +30,8 @@ struct Json {
   void set(std::string_view name, Json value);
 
   static Json string(std::string_view text);
-  static Json object() { return with(Type::kObject); }
-  static Json with(Type type) {
-    Json value;
-    value.type = type;
-    return value;
-  }
+  static Json object();
+  static Json with(Type type);
 };
 struct JsonMember {
   std::string name;
