@@ -212,7 +212,7 @@ int main(int argc, char** argv) {
   using namespace coffer::functions;
   const std::string_view mode = argc > 1 ? argv[1] : "";
   if (mode == "enter") return enter(parse(argc, argv));
-  if (mode == "init") return init(parse(argc, argv));
+  if (mode == "init") _exit(init(parse(argc, argv)));  // all there is goes with it
   if (mode == "forbidden" && argc > 2) {
     if (!forbid_system_calls()) fail("forbidding system calls");
     execvp(argv[2], argv + 2);
