@@ -31,7 +31,6 @@ using parquet::TablePlan;
 
 namespace {
 
-constexpr size_t kPipeSize = 1 << 20;
 constexpr uint64_t kRangeBytes = uint64_t{256} << 20;      // of a table, with TOAST, that become one file
 constexpr uint64_t kRangeBytesMin = uint64_t{16} << 20;    // less is not divided so that all workers have some
 constexpr uint64_t kRowGroupsBytes = uint64_t{128} << 20;  // of all workers at once
