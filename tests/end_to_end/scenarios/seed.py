@@ -150,7 +150,7 @@ def see_it_run(aws, seconds):
     points = aws("backup", "list-recovery-points-by-backup-vault", backup_vault_name=VAULT)["RecoveryPoints"]
     equal("the vault has it", [(p["RecoveryPointArn"], p["Status"]) for p in points], [(point, "COMPLETED")])
 
-    tasks = until("the function starts an export", lambda: aws("rds", "describe-export-tasks")["ExportTasks"], 30)
+    tasks = until("the function starts an export", lambda: aws("rds", "describe-export-tasks")["ExportTasks"], 240)  # a start that is too slow is tried again after 1 and 2 minutes
     equal("the export is of that point", [t["SourceArn"] for t in tasks], [point])
     check("its identifier was made by the function", tasks[0]["ExportTaskIdentifier"].startswith("backup"), str(tasks[0]))
 
