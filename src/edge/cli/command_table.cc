@@ -77,6 +77,16 @@ const OptionSpec kKey =
                      "COFFER_KEY");
 const Options kOutput = {flag("json", "one JSON document on standard output, progress as JSON lines on standard error"),
                          flag("quiet", "no progress and no notes; errors are still told")};
+const Options kDaemon = {
+    option("data", "DIR",
+           "the data folder of an installation, whose credentials file signs; the usual AWS variables "
+           "unless given",
+           Values::kDirectory),
+    from_environment(option("profile", "NAME", "an account's profile in the credentials file; its first unless given"),
+                     "AWS_PROFILE"),
+    from_environment(option("endpoint", "URL", "where the daemon answers; http://127.0.0.1:9420 unless given"),
+                     "AWS_ENDPOINT_URL"),
+    from_environment(option("region", "REGION", "which Region; us-east-1 unless given"), "AWS_DEFAULT_REGION")};
 const Options kOpened = {kVault, kKey};
 const Options kWork = {
     from_environment(option("jobs", "N", "worker tasks; as many as there are cores unless given"), "COFFER_JOBS"),
@@ -276,7 +286,7 @@ const std::vector<CommandSpec>& command_table() {
             "Run it on the receiver's side, with what reads the source and nothing more.",
             "Every chunk is checked before it is stored, and the point is visible only when all of it is there and was "
             "read back. A copy that was interrupted goes "
-            "on where it was. With --all, a point that is damaged in the source is told and left out, and the exit "
+            "on where it was, and a point whose copy is damaged is repaired. With --all, a point that is damaged in the source is told and left out, and the exit "
             "code "
             "is 3."},
        .examples =
@@ -526,6 +536,65 @@ const std::vector<CommandSpec>& command_table() {
                                 "AWS_DEFAULT_REGION")} +
            kServers + kOpened + kWork + kOutput,
        .run = run_doctor_command},
+      {.name = "database add",
+       .summary = "register a running database with an installation",
+       .description =
+           {"The daemon connects with CONNINFO as backups will, pins which cluster it is, and seals the "
+            "connection under a KMS key. From then on it is a DB instance of the account: aws rds "
+            "describe-db-instances shows it, and plans back it up.",
+            "Without --pgdata backups use the replication stream: the role needs REPLICATION, and pg_hba.conf "
+            "a replication line. With --pgdata the daemon reads that folder on its own machine. Exit code 3: "
+            "registered, and what backups still lack is listed."},
+       .examples = {{"coffer database add orders --data /srv/coffer --conninfo 'host=db1 user=backup password=...'",
+                     "by the replication stream"},
+                    {"coffer database add orders --data /srv/coffer --conninfo 'host=/run/postgresql user=postgres' "
+                     "--pgdata /var/lib/postgresql/15/main --tag team=shop",
+                     "on the daemon's machine"}},
+       .arguments = {argument("NAME", "a name: letters, digits and single hyphens, a letter first")},
+       .options =
+           Options{from_environment(option("conninfo", "CONNINFO", "how the server is reached"), "COFFER_CONNINFO"),
+                   option("pgdata", "DIR", "its data directory, as the daemon sees it", Values::kDirectory),
+                   option("kms-key", "KEY",
+                          "what seals the connection and snapshots: a key's id, ARN or alias; "
+                          "the account's alias/aws/rds unless given"),
+                   repeatable(option("tag", "KEY=VALUE", "a tag of the DB instance")),
+                   flag("protect", "refuse to remove it until the protection is switched off")} +
+           kDaemon + kOutput,
+       .run = run_database_add},
+      {.name = "database list",
+       .summary = "the registered databases of an account",
+       .description = {"Status is of the last probe, which is at most a minute or so old."},
+       .examples = {{"coffer database list --data /srv/coffer", "of the first account"},
+                    {"coffer database list --data /srv/coffer --profile second --json", "of another, for a program"}},
+       .arguments = {},
+       .options = kDaemon + kOutput,
+       .run = run_database_list},
+      {.name = "database show",
+       .summary = "what is known of one registered database",
+       .description = {"Without its password, which nobody can ask for."},
+       .examples = {{"coffer database show orders --data /srv/coffer", "of the first account"},
+                    {"coffer database show orders --data /srv/coffer --region eu-west-1", "in another Region"}},
+       .arguments = {argument("NAME", "its name")},
+       .options = kDaemon + kOutput,
+       .run = run_database_show},
+      {.name = "database remove",
+       .summary = "register a database no more",
+       .description =
+           {"The server is left alone, and so are its recovery points and snapshots. Plans find it no more."},
+       .examples = {{"coffer database remove orders --data /srv/coffer", "of the first account"},
+                    {"coffer database remove orders --data /srv/coffer --profile second", "of another"}},
+       .arguments = {argument("NAME", "its name")},
+       .options = kDaemon + kOutput,
+       .run = run_database_remove},
+      {.name = "database check",
+       .summary = "connect to a registered database now and tell what backups lack",
+       .description = {"Names each grant, pg_hba.conf line and setting that is missing, and what to do about it. Exit "
+                       "code 3: something is."},
+       .examples = {{"coffer database check orders --data /srv/coffer", "of the first account"},
+                    {"coffer database check orders --data /srv/coffer --json", "for a monitor"}},
+       .arguments = {argument("NAME", "its name")},
+       .options = kDaemon + kOutput,
+       .run = run_database_check},
       {.name = "up",
        .summary = "the daemon in the foreground, with embedded defaults",
        .description = {"Serves the AWS APIs of one installation until it is interrupted. The first start makes the "
