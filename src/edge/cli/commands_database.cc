@@ -96,6 +96,10 @@ Result<json> call_coffer(AccountApi& api, const std::string& operation, const js
   if (answer.ok()) return answer;
   // The message ends with what to do where the service knows it; here that has a line of its own.
   Error error = std::move(answer).error();
+  // Operation and name of the failure are for programs.
+  for (const std::string& before : {"Coffer_20261125." + operation + ": ", error.name + ": "}) {
+    if (error.message.starts_with(before)) error.message.erase(0, before.size());
+  }
   constexpr std::string_view kNext = ". Next: ";
   if (const size_t at = error.message.find(kNext); at != std::string::npos) {
     error.next_step = error.message.substr(at + kNext.size());

@@ -49,7 +49,8 @@ TEST(DatabaseCommands, AddAsksForWhatWasGiven) {
 TEST(DatabaseCommands, AFailureHasItsNextStepOnALineOfItsOwn) {
   ScriptedApi api;
   api.answer = Error{ErrorCode::kFailedPrecondition,
-                     "cannot connect: refused. Next: check host and port",
+                     "Coffer_20261125.RegisterDatabase: DatabaseNotReachableException: cannot connect: refused. Next: "
+                     "check host and port",
                      {},
                      "DatabaseNotReachableException"};
   const auto refused = call_coffer(api, "RegisterDatabase", json::object());
