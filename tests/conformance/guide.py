@@ -38,7 +38,7 @@ def steps_of(text):
             inside = not inside and line.strip() == "```console"
         elif inside and line.startswith("$ "):
             steps.append(Step(number, line[2:]))
-        elif inside and line.startswith("> ") and steps:
+        elif inside and (line + " ").startswith("> ") and steps:
             steps[-1].command += "\n" + line[2:]
         elif inside and line.strip() and steps:
             steps[-1].output.append(line.rstrip())
@@ -68,7 +68,7 @@ def free_port():
 
 
 class Tour:
-    def __init__(self, program, aws):
+    def __init__(self, program, aws, environment=None):
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="coffer-guide-"))
         tools = self.root / "bin"
         tools.mkdir()
@@ -76,7 +76,8 @@ class Tour:
         (tools / "cofferd").symlink_to(os.path.abspath(program) + "d")
         (tools / "aws").symlink_to(aws)
         self.addresses = {address: f"127.0.0.1:{free_port()}" for address in ADDRESSES}
-        self.environment = {**CLEAN_ENVIRONMENT, "HOME": str(self.root), "PATH": f"{tools}:{os.environ['PATH']}", "AWS_PAGER": ""}
+        self.environment = {**CLEAN_ENVIRONMENT, "HOME": str(self.root), "PATH": f"{tools}:{os.environ['PATH']}", "AWS_PAGER": "",
+                            **(environment or {})}
         self.up = None
 
     def here(self, text):
@@ -125,9 +126,10 @@ class Tour:
             shutil.rmtree(self.root, ignore_errors=True)
 
 
-def run(program, aws, page):
+def run(program, aws, page, environment=None):
+    """`environment`: what the page says that its reader has."""
     steps = steps_of((PAGES / page).read_text())
-    tour = Tour(program, aws)
+    tour = Tour(program, aws, environment)
     try:
         if steps[0].command.startswith("coffer up"):
             first, steps = steps[0], steps[1:]

@@ -190,3 +190,34 @@ def run_tour(argv, environment, timeout=300, cwd=None):
         raise Failure(f"the tour ended with {done.returncode}")
     if not any(line.startswith("ok      ") for line in lines):
         raise Failure("the tour checked nothing")
+
+
+@contextlib.contextmanager
+def database():
+    """A PostgreSQL 15 with a table; the connection string of its superuser. As root the server runs as the user postgres."""
+    programs = pathlib.Path("/usr/lib/postgresql/15/bin")
+    if not (programs / "initdb").exists():
+        raise Skip("no PostgreSQL 15: run scripts/setup")
+    place = tempfile.mkdtemp(prefix="coffer-database-")
+    user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] if os.geteuid() == 0 else []
+    if user:
+        shutil.chown(place, "postgres", "postgres")
+    data = f"{place}/data"
+
+    def call(program, *words):
+        done = subprocess.run([*user, str(programs / program), *words], cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True)
+        if done.returncode != 0:
+            raise Failure(f"{program}: {done.stdout[-1500:]}")
+
+    try:
+        call("initdb", "-D", data, "-U", "postgres", "-A", "trust", "-k", "--no-sync")
+        call("pg_ctl", "-D", data, "-w", "-l", f"{place}/log", "-o",
+             f"-c unix_socket_directories={place} -c listen_addresses= -c fsync=off -c wal_level=replica", "start")
+        call("psql", "-X", "-q", "-h", place, "-U", "postgres", "-c",
+             "CREATE TABLE orders AS SELECT n AS id, 'order ' || n AS what FROM generate_series(1, 1000) n")
+        yield f"host={place} user=postgres dbname=postgres"
+    finally:
+        with contextlib.suppress(Failure):
+            call("pg_ctl", "-D", data, "-w", "-m", "immediate", "stop")
+        shutil.rmtree(place, ignore_errors=True)

@@ -10,7 +10,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import guide  # noqa: E402
-from harness import (CLIENTS, DEBIAN_AWS, HERE, REPOSITORY, Failure, Skip, installation, needs, python_of, results,  # noqa: E402
+from harness import (CLIENTS, DEBIAN_AWS, HERE, REPOSITORY, Failure, Skip, database, installation, needs, python_of, results,  # noqa: E402
                      run_tour)
 
 
@@ -84,6 +84,15 @@ def guide_tour(aws, page="aws-cli-tour.md"):
     return run
 
 
+def backups_tour(aws):
+    """The page's reader has a PostgreSQL: one with a little data."""
+    def run(program):
+        needs(aws)
+        with database() as conninfo:
+            guide.run(program, aws, "scheduled-backups.md", {"ORDERS": conninfo})
+    return run
+
+
 TESTS = {
     "python-old": python_tour("old", "tour.py"),
     "python-new": python_tour("new", "tour.py"),
@@ -109,6 +118,7 @@ TESTS = {
     "boundaries": boundaries,
     "guide-cli-1": guide_tour(CLIENTS / "awscli-1" / "bin" / "aws"),
     "guide-cli-2": guide_tour(DEBIAN_AWS),
+    "guide-backups": backups_tour(DEBIAN_AWS),
     "guide-peers": guide_tour(DEBIAN_AWS, "two-installations.md"),
 }
 

@@ -219,6 +219,7 @@ Status Services::open_functions() {
   options.runtimes.packages = config_.function_packages.empty() ? COFFER_FUNCTION_PACKAGES : config_.function_packages;
   options.runtimes.node = config_.node;
   options.endpoint_url = endpoint_;
+  options.at_work_max = static_cast<int>(std::max<int64_t>(1, config_.tasks / 2));  // their calls need the others
   options.log = world_.log;
   auto executor =
       functions::open_executor(world_.files, world_.processes, world_.clock, world_.entropy, std::move(options));
