@@ -286,7 +286,8 @@ const std::vector<CommandSpec>& command_table() {
             "Run it on the receiver's side, with what reads the source and nothing more.",
             "Every chunk is checked before it is stored, and the point is visible only when all of it is there and was "
             "read back. A copy that was interrupted goes "
-            "on where it was, and a point whose copy is damaged is repaired. With --all, a point that is damaged in the source is told and left out, and the exit "
+            "on where it was, and a point whose copy is damaged is repaired. With --all, a point that is damaged in "
+            "the source is told and left out, and the exit "
             "code "
             "is 3."},
        .examples =

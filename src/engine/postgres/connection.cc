@@ -19,8 +19,8 @@ constexpr int kConnectTimeoutDefaultS = 30;
 
 // libpq takes a whole message into memory before it shows it, however long the server says it is (up to 2 GiB). So the
 // bytes that arrive without completing anything are counted, and too many are more than the largest message that is
-// taken and this, which the kernel may hold twice over. It is looked at each time libpq runs out of input; a server that is
-// never slower than we are (on this machine) is noticed only at the end of its message.
+// taken and this, which the kernel may hold twice over. It is looked at each time libpq runs out of input; a server
+// that is never slower than we are (on this machine) is noticed only at the end of its message.
 constexpr size_t kIncompleteSizeReserve = size_t{32} << 20;
 
 struct ResultFree {

@@ -6,7 +6,8 @@
 // microseconds, booleans BIGINT. Text is UTF-8 without NUL, and compares and sorts byte by byte on both. In migrations
 // {identity} is the type of a key that the database gives, growing and never used twice (gaps are possible). A null for
 // a placeholder that has no type from its place ("$1 IS NULL") needs one: CAST($1 AS BIGINT). A SELECT that ends in
-// {skip_locked} locks its rows and passes over those that another transaction has locked, where writers run side by side.
+// {skip_locked} locks its rows and passes over those that another transaction has locked, where writers run side by
+// side.
 #pragma once
 #include <chrono>
 #include <cstdint>
