@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::chrono::seconds kDueEvery{10}, kDueBySecond{1};
 constexpr std::chrono::seconds kStopGrace{20};
-constexpr std::chrono::milliseconds kTick{100}, kEventTick{20};
+constexpr std::chrono::milliseconds kTick{100}, kEventTick{20}, kOutsideTick{200};
 
 s3::AccessRecord record_of(wire::S3Access access) {
   s3::AccessRecord record;
@@ -134,7 +134,8 @@ class RunningDaemon final : public Daemon {
           const Result<int64_t> done = services_->events().deliver(tasks.context(), world_.clock.wall(), lane);
           if (!done.ok() && done.code() != ErrorCode::kCancelled)
             world_.log("error", "delivering events: " + done.error().message);
-          if (!done.ok() || *done == 0) world_.clock.sleep_for(kEventTick);
+          if (!done.ok() || *done == 0)
+            world_.clock.sleep_for(lane == events::Lane::kHouse ? kEventTick : kOutsideTick);
         }
         return ok_status();
       };
