@@ -11,7 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import harness  # noqa: E402
 
 MODULES = ("commands", "load", "hint_bits", "summaries", "restores", "outages", "kills", "daemon_kills", "secrets", "every_answer", "peers", "s3_vault", "replica_red_team", "peer_faults", "exports", "copies",
-           "seed")
+           "seed", "two_daemons")
 
 
 def main():
