@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::chrono::seconds kDueEvery{10}, kDueBySecond{1};
 constexpr std::chrono::seconds kStopGrace{20};
-constexpr std::chrono::milliseconds kTick{100}, kEventTick{20}, kOutsideTick{200};
+constexpr std::chrono::milliseconds kTick{100}, kEventTick{30}, kOutsideTick{200};
 
 s3::AccessRecord record_of(wire::S3Access access) {
   s3::AccessRecord record;

@@ -57,19 +57,21 @@ struct Runner::State {
 
   Result<std::vector<Item>> claim_due(const Context& context, int64_t limit) {
     std::vector<Item> items;
-    for (const auto& [kind, room] : rooms()) {
-      const int64_t wanted = std::min(room, limit - static_cast<int64_t>(items.size()));
-      if (wanted <= 0) continue;
-      const std::vector<std::string> one{kind};
-      {
-        // Most looks find nothing, and a look that only reads waits for nobody.
-        COFFER_TRY(auto reading, database.begin(context, catalog::Database::Mode::kRead));
-        COFFER_TRY(auto due, next_due(*reading, one));
-        if (!due || *due > clock.wall()) continue;
+    std::map<std::string, int64_t> due;
+    {
+      // Most looks find nothing, and a look that only reads waits for nobody.
+      COFFER_TRY(auto reading, database.begin(context, catalog::Database::Mode::kRead));
+      for (const auto& [kind, room] : rooms()) {
+        COFFER_TRY(auto wake, next_due(*reading, std::span(&kind, 1)));
+        if (wake && *wake <= clock.wall()) due.emplace(kind, room);
       }
+    }
+    for (const auto& [kind, room] : due) {
+      const int64_t wanted = std::min(room, limit - static_cast<int64_t>(items.size()));
+      if (wanted <= 0) break;
       std::vector<Item> claimed;
       COFFER_CHECK_OK(catalog::in_transaction(database, context, [&](catalog::Transaction& t) -> Status {
-        COFFER_TRY(claimed, claim(t, one, options.holder, clock.wall(), options.lease, wanted));
+        COFFER_TRY(claimed, claim(t, std::span(&kind, 1), options.holder, clock.wall(), options.lease, wanted));
         return ok_status();
       }));
       std::move(claimed.begin(), claimed.end(), std::back_inserter(items));
