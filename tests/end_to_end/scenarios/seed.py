@@ -109,8 +109,8 @@ def make_roles(aws, key):
     return {name: path + name for name in roles}
 
 
-def make_system(world, aws, rule, variables=None):
-    """All of it; `rule` is the plan's, `variables` are the function's. Gives the key's ARN."""
+def make_system(world, aws, rule, variables=None, timeout=3):
+    """All of it; `rule` is the plan's, `variables` and `timeout` (seconds) are the function's. Gives the key's ARN."""
     key = aws("kms", "create-key")["KeyMetadata"]["Arn"]
     roles = make_roles(aws, key)
     aws("s3api", "create-bucket", bucket=BUCKET, create_bucket_configuration={"LocationConstraint": REGION})
@@ -124,7 +124,7 @@ def make_system(world, aws, rule, variables=None):
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("lambda_function.py", SOURCE.format(key=key, bucket=BUCKET, role=roles["s3-write"]))
     aws("lambda", "create-function", function_name=FUNCTION, runtime="python3.8", handler="lambda_function.lambda_handler",
-        role=roles["copyBackupSnapshot-role-x1"], zip_file=f"fileb://{archive}", timeout="3", memory_size="128",
+        role=roles["copyBackupSnapshot-role-x1"], zip_file=f"fileb://{archive}", timeout=str(timeout), memory_size="128",
         **({"environment": {"Variables": variables}} if variables else {}))
     rule_arn = aws("events", "put-rule", name="backup-completed", event_pattern=json.dumps({
         "source": ["aws.backup"], "detail-type": ["Backup Job State Change"],
@@ -207,5 +207,6 @@ def seed_by_clock(world):
         daemon.start()
         aws = Aws(world, daemon, fake)
         register(world, daemon, cluster, fake)
-        make_system(world, aws, DAILY, fake)  # a function lives at that hour too
+        # A function lives at that hour too. Under such a clock 3 seconds can be too short for it.
+        make_system(world, aws, DAILY, fake, timeout=30)
         see_it_run(aws, 90)
