@@ -46,7 +46,7 @@ Result<Value> start_copy(const Request& r) {
   const std::string arn = r.text("RecoveryPointArn"), destination = r.text("DestinationBackupVaultArn"),
                     role = r.text("IamRoleArn"), token = r.text("IdempotencyToken");
   const auto to = parse_arn(destination);
-  if (!to || to->service != "backup" || !to->rest.starts_with("backup-vault:"))
+  if (!to || to->service != "backup" || !to->resource.starts_with("backup-vault:"))
     return invalid("Invalid ARN of a destination backup vault: " + destination);
   if (!is_role_arn(role)) return invalid("Invalid IAM role ARN: " + role);
   const Value* lifecycle = r.input().find("Lifecycle");

@@ -64,7 +64,7 @@ Result<Value> start_backup(const Request& r) {
   COFFER_TRY(const rows::Vault vault, vault_of(r));
   const std::string resource = r.text("ResourceArn"), role = r.text("IamRoleArn"), token = r.text("IdempotencyToken");
   const auto arn = parse_arn(resource);
-  if (!arn || arn->service != "rds" || !arn->rest.starts_with("db:"))
+  if (!arn || arn->service != "rds" || !arn->resource.starts_with("db:"))
     return invalid("Unsupported resource type in the ARN " + resource + ". Only RDS DB instances can be backed up.");
   if (arn->account != r.account() || arn->region != r.region())
     return invalid("The resource " + resource + " is not of this account and Region.");

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "services/api/arn.h"
 #include "services/api/fault.h"
 #include "services/backup/decisions.h"
 #include "services/backup/rows.h"
@@ -56,11 +57,7 @@ Error already_exists(std::string message);  // AlreadyExistsException
 Error limit_exceeded(std::string message);  // LimitExceededException
 Error invalid_state(std::string message);   // InvalidResourceStateException
 
-/// The parts of "arn:aws:backup:us-east-1:111111111111:backup-vault:daily".
-struct Arn {
-  std::string service, region, account, rest;
-};
-std::optional<Arn> parse_arn(std::string_view text);
+using api::parse_arn;
 
 // vaults
 /// Of the calling account and Region, by the input's BackupVaultName; "ResourceNotFoundException".

@@ -21,7 +21,7 @@ Status check_window(const Value& rule, const char* member, std::chrono::minutes 
 
 Status check_copy(const Value& copy) {
   const auto vault = parse_arn(copy.text("DestinationBackupVaultArn"));
-  if (!vault || vault->service != "backup" || !vault->rest.starts_with("backup-vault:"))
+  if (!vault || vault->service != "backup" || !vault->resource.starts_with("backup-vault:"))
     return invalid("Invalid ARN of a destination backup vault: " + std::string(copy.text("DestinationBackupVaultArn")));
   const Value* lifecycle = copy.find("Lifecycle");
   return lifecycle ? check_lifecycle(*lifecycle) : ok_status();
@@ -84,7 +84,7 @@ bool is_name(std::string_view text) {
 bool is_role_arn(std::string_view text) {
   const auto arn = parse_arn(text);
   return arn && arn->service == "iam" && arn->region.empty() && arn->account.size() == 12 &&
-         arn->rest.starts_with("role/") && arn->rest.size() > 5;
+         arn->resource.starts_with("role/") && arn->resource.size() > 5;
 }
 
 Status check_plan(const Value& plan) {

@@ -195,8 +195,8 @@ Status carry_out_forgetting(const Setting& s, const Context& context, const work
 
 Status carry_out_collection(const Setting& s, const Context& context, const work::Item& item) {
   const auto arn = parse_arn(item.subject);
-  if (arn && arn->rest.starts_with("backup-vault:"))
-    COFFER_CHECK_OK(s.engine.collect(context, {arn->account, arn->region, arn->rest.substr(13), item.payload}));
+  if (arn && arn->resource.starts_with("backup-vault:"))
+    COFFER_CHECK_OK(s.engine.collect(context, {arn->account, arn->region, arn->resource.substr(13), item.payload}));
   return catalog::in_transaction(s.database, context, [&](catalog::Transaction& t) { return work::finish(t, item); });
 }
 

@@ -45,18 +45,6 @@ Error invalid_state(std::string message) {
   return api::fault(ErrorCode::kFailedPrecondition, "InvalidResourceStateException", std::move(message));
 }
 
-std::optional<Arn> parse_arn(std::string_view text) {
-  std::vector<std::string> parts;
-  for (int i = 0; i < 5; ++i) {
-    const size_t colon = text.find(':');
-    if (colon == std::string_view::npos) return std::nullopt;
-    parts.emplace_back(text.substr(0, colon));
-    text.remove_prefix(colon + 1);
-  }
-  if (parts[0] != "arn" || text.empty()) return std::nullopt;
-  return Arn{parts[2], parts[3], parts[4], std::string(text)};
-}
-
 Result<rows::Vault> vault_of(const Request& r, std::string_view member) {
   const std::string name = r.text(member);
   // Vaults of other accounts are shared by a service that this installation does not have.

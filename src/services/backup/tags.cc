@@ -20,8 +20,9 @@ Result<std::string> tagged(const Request& r) {
     COFFER_TRY(const auto point, rows::find_point(r.t(), text));
     there = point.has_value();
   } else if (arn->service == "backup") {
-    const size_t colon = std::min(arn->rest.find(':'), arn->rest.size());
-    const std::string kind = arn->rest.substr(0, colon), id = arn->rest.substr(std::min(colon + 1, arn->rest.size()));
+    const size_t colon = std::min(arn->resource.find(':'), arn->resource.size());
+    const std::string kind = arn->resource.substr(0, colon),
+                      id = arn->resource.substr(std::min(colon + 1, arn->resource.size()));
     if (kind == "backup-vault") {
       COFFER_TRY(const auto vault, rows::find_vault(r.t(), arn->account, arn->region, id));
       there = vault.has_value();

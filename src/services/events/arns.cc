@@ -1,21 +1,13 @@
 #include "services/events/arns.h"
 
-#include <array>
-
 #include "services/policy/text.h"
 
 namespace coffer::events {
 
 std::optional<Arn> parse_arn(std::string_view text) {
-  std::array<std::string_view, 5> parts;
-  for (std::string_view& part : parts) {
-    const size_t colon = text.find(':');
-    if (colon == std::string_view::npos) return std::nullopt;
-    part = text.substr(0, colon);
-    text.remove_prefix(colon + 1);
-  }
-  if (parts[0] != "arn" || parts[1] != "aws" || parts[2].empty() || text.empty()) return std::nullopt;
-  return Arn{std::string(parts[2]), std::string(parts[3]), std::string(parts[4]), std::string(text)};
+  auto arn = api::parse_arn(text);
+  if (!arn || arn->partition != "aws" || arn->service.empty()) return std::nullopt;
+  return arn;
 }
 
 std::optional<BusName> parse_bus_arn(std::string_view text) {

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "services/api/arn.h"
+
 namespace coffer::events {
 
 inline constexpr std::string_view kPrincipal = "events.amazonaws.com";
@@ -25,10 +27,8 @@ struct RuleName {
   }
 };
 
-/// The six parts of an ARN; nothing for what is none.
-struct Arn {
-  std::string service, region, account, resource;
-};
+using api::Arn;
+/// Nothing for what is no ARN of this partition with a service.
 std::optional<Arn> parse_arn(std::string_view text);
 std::optional<BusName> parse_bus_arn(std::string_view text);
 std::optional<RuleName> parse_rule_arn(std::string_view text);

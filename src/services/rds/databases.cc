@@ -1,5 +1,6 @@
 #include "services/rds/databases.h"
 
+#include "services/api/arn.h"
 #include "services/rds/row_text.h"
 #include "services/rds/rows.h"
 
@@ -83,20 +84,13 @@ std::optional<T> first_of(std::vector<T> all) {
 
 }  // namespace
 
-std::optional<Arn> parse_arn(std::string_view arn) {
-  constexpr std::string_view kPrefix = "arn:aws:rds:";
-  if (!arn.starts_with(kPrefix)) return std::nullopt;
-  arn.remove_prefix(kPrefix.size());
-  Arn parts;
-  for (std::string* part : {&parts.region, &parts.account, &parts.type}) {
-    const size_t colon = arn.find(':');
-    if (colon == std::string_view::npos || colon == 0) return std::nullopt;
-    *part = arn.substr(0, colon);
-    arn.remove_prefix(colon + 1);
-  }
-  if (arn.empty()) return std::nullopt;
-  parts.name = arn;
-  return parts;
+std::optional<Arn> parse_arn(std::string_view text) {
+  const auto arn = api::parse_arn(text);
+  if (!arn || arn->partition != "aws" || arn->service != "rds" || arn->region.empty() || arn->account.empty())
+    return std::nullopt;
+  const size_t colon = arn->resource.find(':');
+  if (colon == std::string::npos || colon == 0 || colon + 1 == arn->resource.size()) return std::nullopt;
+  return Arn{arn->region, arn->account, arn->resource.substr(0, colon), arn->resource.substr(colon + 1)};
 }
 
 std::string Database::arn() const { return "arn:aws:rds:" + region + ":" + account + ":db:" + identifier; }

@@ -60,7 +60,7 @@ struct Arn {
   std::string region, account, type, name;
 };
 /// Nothing for a text that is no ARN of RDS.
-std::optional<Arn> parse_arn(std::string_view arn);
+std::optional<Arn> parse_arn(std::string_view text);
 
 /// Inserts or replaces.
 Status put_snapshot(catalog::Transaction& transaction, const Snapshot& snapshot);
