@@ -32,22 +32,6 @@ Result<std::optional<std::string>> find_account_name(catalog::Transaction& trans
   return std::optional<std::string>();
 }
 
-class TextBody final : public api::RequestBody {
- public:
-  explicit TextBody(std::string_view text) : text_(text) {}
-  Result<size_t> read(const Context&, MutableByteView out) override {
-    const size_t size = std::min(out.size(), text_.size() - at_);
-    std::copy_n(as_bytes(text_).begin() + static_cast<ptrdiff_t>(at_), size, out.begin());
-    at_ += size;
-    return size;
-  }
-  [[nodiscard]] std::optional<uint64_t> size() const override { return text_.size(); }
-
- private:
-  std::string_view text_;
-  size_t at_ = 0;
-};
-
 /// Where no function can run: each that is called learns why.
 class NoExecutor final : public lambda::Executor {
  public:
@@ -108,18 +92,7 @@ Status Services::run_due(const Context& context) {
   authority_->write_uses();
   if (executor_) executor_->expire();
   return first_failure({kms_->run_due(context, now), s3_->run_due(context, now), logs_->run_due(context, now),
-                        deliver_access_logs(context, now), audit_->checkpoint(context, false)});
-}
-
-Status Services::deliver_access_logs(const Context& context, WallTime now) {
-  return s3_->deliver_access_logs(
-      context, now,
-      [this](const Context&, const api::Call& call, const api::Value& input, std::string_view text) -> Status {
-        TextBody body(text);
-        api::Reply reply;
-        COFFER_CHECK_OK(gate_->run(call, nullptr, input, &body, &reply));
-        return ok_status();
-      });
+                        s3_->deliver_access_logs(context, now, transfer()), audit_->checkpoint(context, false)});
 }
 
 Status Services::open_catalog() {
@@ -242,11 +215,7 @@ Status Services::open_events() {
   if (!guard.ok()) return std::move(guard).error().in("events.addresses");
   web_ = make_web(wire::guarded_client(std::move(*guard)));
   events::Options options{.regions = config_.regions};
-  options.invoke_with_body = [this](const api::Call& call, const iam::Identity* identity, const api::Value& input,
-                                    api::RequestBody* body) {
-    api::Reply reply;
-    return gate_->run(call, identity, input, body, &reply);
-  };
+  options.transfer = transfer();
   options.read_input = [](std::string_view service, std::string_view operation, std::string_view json) {
     return read_input(service, operation, json);
   };
@@ -256,7 +225,7 @@ Status Services::open_events() {
   return ok_status();
 }
 
-rds::Transfer Services::transfer() {
+api::Transfer Services::transfer() {
   return [this](const api::Call& call, const iam::Identity* identity, const api::Value& input, api::RequestBody* body,
                 api::Reply* reply) { return gate_->run(call, identity, input, body, reply); };
 }

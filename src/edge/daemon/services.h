@@ -51,7 +51,6 @@ class Services {
  private:
   Services(World& world, const Config& config, Installation& installation, std::function<std::string()> endpoint)
       : world_(world), config_(config), installation_(installation), endpoint_(std::move(endpoint)) {}
-  Status deliver_access_logs(const Context& context, WallTime now);
   Status open_catalog();
   Status open_identity();
   Status open_objects();
@@ -60,7 +59,7 @@ class Services {
   Status open_functions();
   Status open_events();
   api::Invoke invoke();
-  rds::Transfer transfer();  // the same with bodies
+  api::Transfer transfer();  // the same with bodies
 
   World& world_;
   const Config& config_;

@@ -113,6 +113,10 @@ inline auto allow_on(std::string action, std::function<std::string(const Operati
 /// How one service calls another for a user: the gate's run(). `call.via_service` names the calling service.
 using Invoke = std::function<Result<Value>(const Call& call, const iam::Identity* identity, const Value& input)>;
 
+/// The same with bodies: `body` of the request and, in `reply`, of the answer; null for those that a call has not.
+using Transfer = std::function<Result<Value>(const Call& call, const iam::Identity* identity, const Value& input,
+                                             RequestBody* body, Reply* reply)>;
+
 /// A service as the gate sees it.
 struct ServiceTable {
   std::string signing_name;  // "kms"

@@ -1,6 +1,7 @@
 // How each kind of target is reached.
 #include <algorithm>
 
+#include "services/api/memory_body.h"
 #include "services/events/delivery.h"
 
 namespace coffer::events {
@@ -87,24 +88,6 @@ Outcome run_command(const Setting& s, const Parcel& parcel) {
   return outcome(invoke(s, parcel, parcel.kind.service, parcel.kind.name, parcel.rule.bus.region, input));
 }
 
-/// A text of memory as a request's body.
-class TextBody final : public api::RequestBody {
- public:
-  explicit TextBody(std::string text) : text_(std::move(text)) {}
-  Result<size_t> read(const Context&, MutableByteView out) override {
-    const size_t count = std::min(out.size(), text_.size() - at_);
-    const ByteView bytes = as_bytes(std::string_view(text_)).subspan(at_, count);
-    std::copy(bytes.begin(), bytes.end(), out.begin());
-    at_ += count;
-    return count;
-  }
-  [[nodiscard]] std::optional<uint64_t> size() const override { return text_.size(); }
-
- private:
-  std::string text_;
-  size_t at_ = 0;
-};
-
 }  // namespace
 
 Result<RoleCall> call_for(const Setting& s, const Parcel& parcel, std::string_view service, std::string_view operation,
@@ -171,15 +154,17 @@ std::string send_dead_letter(const Setting& s, const Parcel& parcel, const Outco
   Result<Value> sent = Error{ErrorCode::kInternal, "not sent", {}};
   try {
     if (arn->service == "s3") {
-      COFFER_ASSERT(s.options.invoke_with_body);
+      COFFER_ASSERT(s.options.transfer);
       auto call = call_for(s, as_service, "s3", "PutObject", parcel.rule.bus.region);
       if (call.ok()) {
-        TextBody body(text);
+        api::MemoryBody body(as_bytes(text));
+        api::Reply reply;
         const std::string key = "dead-letters/" + parcel.rule.name + "/" + parcel.target.id + "/" +
                                 std::string(parcel.event.text_of("id")) + ".json";
-        sent = s.options.invoke_with_body(
+        sent = s.options.transfer(
             call->call, nullptr,
-            Value::object({{"Bucket", arn->resource}, {"Key", key}, {"ContentType", "application/json"}}), &body);
+            Value::object({{"Bucket", arn->resource}, {"Key", key}, {"ContentType", "application/json"}}), &body,
+            &reply);
       } else {
         sent = std::move(call).error();
       }

@@ -79,8 +79,7 @@ struct Options {
   int64_t rules_per_bus = 300, targets_per_rule = 5;
   bool plain_http = false;  // endpoints of API destinations may be http, too
   /// The gate with a body, for dead letters that go to a bucket; null: they stay in the catalog.
-  std::function<Result<api::Value>(const api::Call&, const iam::Identity*, const api::Value&, api::RequestBody*)>
-      invoke_with_body = nullptr;
+  api::Transfer transfer = nullptr;
   /// JSON text as the validated input of an operation (edge knows the models); null: members keep their JSON types.
   std::function<Result<api::Value>(std::string_view service, std::string_view operation, std::string_view json)>
       read_input = nullptr;

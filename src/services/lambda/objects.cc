@@ -1,26 +1,9 @@
 // Objects of buckets as bytes in memory.
-#include <algorithm>
-
+#include "services/api/memory_body.h"
 #include "services/lambda/operations.h"
 
 namespace coffer::lambda {
 namespace {
-
-class BytesBody final : public api::RequestBody {
- public:
-  explicit BytesBody(ByteView bytes) : bytes_(bytes) {}
-  Result<size_t> read(const Context&, MutableByteView out) override {
-    const size_t size = std::min(out.size(), bytes_.size());
-    std::copy_n(bytes_.begin(), size, out.begin());
-    bytes_ = bytes_.subspan(size);
-    return size;
-  }
-  [[nodiscard]] std::optional<uint64_t> size() const override { return size_; }
-
- private:
-  ByteView bytes_;
-  uint64_t size_ = bytes_.size();
-};
 
 Error no_buckets() { return Error{ErrorCode::kFailedPrecondition, "this installation has no buckets", {}}; }
 
@@ -48,7 +31,7 @@ Result<Bytes> get_object(const Setting& setting, const api::Call& call, const ia
 Status put_object(const Setting& setting, const api::Call& call, const iam::Identity* identity, const api::Value& input,
                   ByteView body) {
   if (!setting.options.transfer) return no_buckets();
-  BytesBody source(body);
+  api::MemoryBody source(body);
   api::Reply reply;
   COFFER_CHECK_OK(setting.options.transfer(call, identity, input, &source, &reply));
   return ok_status();

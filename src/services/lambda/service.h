@@ -85,17 +85,13 @@ class Service {
   virtual Status write_logs(const Context& context) = 0;
 };
 
-/// To S3, whose objects api::Invoke has no place for: the gate's run() with a body or a place for one.
-using Transfer = std::function<Result<api::Value>(const api::Call& call, const iam::Identity* identity,
-                                                  const api::Value& input, api::RequestBody* body, api::Reply* reply)>;
-
 struct Options {
   std::vector<std::string> regions;
   /// What functions get as AWS_ENDPOINT_URL; asked at each start of an environment.
   std::function<std::string()> endpoint_url;
   std::chrono::seconds role_session{3600};
   int64_t concurrent_executions = 1000;  // of an account in a Region
-  Transfer transfer = nullptr;           // code from buckets, destinations in buckets; without it there are none
+  api::Transfer transfer = nullptr;      // code from buckets, destinations in buckets; without it there are none
 };
 /// `code`: where zips lie, sealed. `invoke`: the gate (destinations, logs under the function's role, KMS).
 /// `sealing_root`: the installation's root, 64 bytes. Everything borrowed outlives the service.

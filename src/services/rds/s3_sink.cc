@@ -1,6 +1,6 @@
 #include "services/rds/s3_sink.h"
 
-#include <algorithm>
+#include "services/api/memory_body.h"
 
 namespace coffer::rds {
 namespace {
@@ -8,23 +8,6 @@ namespace {
 using api::Value;
 
 constexpr size_t kPartSize = size_t{16} << 20;
-
-/// A piece that is in memory.
-class PieceBody final : public api::RequestBody {
- public:
-  explicit PieceBody(ByteView bytes) : bytes_(bytes) {}
-  Result<size_t> read(const Context&, MutableByteView out) override {
-    const size_t size = std::min(out.size(), bytes_.size() - at_);
-    std::copy_n(bytes_.begin() + static_cast<std::ptrdiff_t>(at_), size, out.begin());
-    at_ += size;
-    return size;
-  }
-  [[nodiscard]] std::optional<uint64_t> size() const override { return bytes_.size(); }
-
- private:
-  ByteView bytes_;
-  size_t at_ = 0;
-};
 
 /// Fills `buffer` as far as the source goes; how much.
 Result<size_t> fill(const Context& context, ByteSource& bytes, MutableByteView buffer) {
@@ -47,7 +30,7 @@ class S3Sink final : public ExportSink {
     Bytes buffer(kPartSize);
     COFFER_TRY(size_t size, fill(context, bytes, buffer));
     if (size < buffer.size()) {
-      PieceBody body(ByteView(buffer).first(size));
+      api::MemoryBody body(ByteView(buffer).first(size));
       COFFER_CHECK_OK(call(context, "PutObject", encrypted(at(path)), &body));
       return ok_status();
     }
@@ -102,7 +85,7 @@ class S3Sink final : public ExportSink {
     size_t size = buffer.size();
     for (int64_t number = 1; size > 0; ++number) {
       COFFER_CHECK_OK(context.check());
-      PieceBody body(ByteView(buffer).first(size));
+      api::MemoryBody body(ByteView(buffer).first(size));
       COFFER_TRY(const Value part,
                  call(context, "UploadPart", at(path).set("UploadId", upload).set("PartNumber", number), &body));
       parts.push_back(Value::object({{"PartNumber", number}, {"ETag", part.text("ETag")}}));

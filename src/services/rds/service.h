@@ -34,14 +34,10 @@ class Service {
   virtual Status register_restored(catalog::Transaction& transaction, const Database& database) = 0;
 };
 
-/// As api::Invoke, with the bodies of the request and of the answer: the gate's run().
-using Transfer = std::function<Result<api::Value>(const api::Call& call, const iam::Identity* identity,
-                                                  const api::Value& input, api::RequestBody* body, api::Reply* reply)>;
-
 struct Options {
   std::vector<std::string> regions;
   std::string restore_root;  // restored databases lie in ROOT/<account>/<identifier> unless told otherwise
-  Transfer transfer;         // to S3, for exports; without it there are none
+  api::Transfer transfer;    // to S3, for exports; without it there are none
 };
 /// `sealing_root`: 64 bytes. Everything borrowed outlives the service.
 std::unique_ptr<Service> open_service(catalog::Database& database, iam::Authority& authority, api::Invoke invoke,

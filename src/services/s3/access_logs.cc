@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "services/api/memory_body.h"
+
 namespace coffer::s3 {
 namespace {
 
@@ -91,7 +93,7 @@ Status AccessLogs::look_up(const Context& context) {
   return ok_status();
 }
 
-Status AccessLogs::deliver(const Context& context, WallTime now, const PutLog& put) {
+Status AccessLogs::deliver(const Context& context, WallTime now, const api::Transfer& transfer) {
   COFFER_CHECK_OK(look_up(context));
   std::map<std::string, std::vector<AccessRecord>> due;
   {
@@ -109,14 +111,14 @@ Status AccessLogs::deliver(const Context& context, WallTime now, const PutLog& p
   }
   Status first = ok_status();
   for (auto& [bucket, records] : due) {
-    Status done = deliver_one(context, now, bucket, std::move(records), put);
+    Status done = deliver_one(context, now, bucket, std::move(records), transfer);
     if (!done.ok() && first.ok()) first = std::move(done).error().in("access log of bucket " + bucket);
   }
   return first;
 }
 
 Status AccessLogs::deliver_one(const Context& context, WallTime now, const std::string& bucket,
-                               std::vector<AccessRecord> records, const PutLog& put) {
+                               std::vector<AccessRecord> records, const api::Transfer& transfer) {
   std::shared_ptr<const BucketView> source;
   {
     COFFER_TRY(auto t, setting_.database.begin(context, catalog::Database::Mode::kRead));
@@ -141,7 +143,10 @@ Status AccessLogs::deliver_one(const Context& context, WallTime now, const std::
   const api::Value input = api::Value::object({{"Bucket", logging->text("TargetBucket")},
                                                {"Key", log_key(*logging, source->bucket, now, setting_.entropy)},
                                                {"ContentType", "text/plain"}});
-  return put(context, call, input, text);
+  api::MemoryBody body(as_bytes(text));
+  api::Reply reply;
+  COFFER_CHECK_OK(transfer(call, nullptr, input, &body, &reply));
+  return ok_status();
 }
 
 }  // namespace coffer::s3

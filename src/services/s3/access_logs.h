@@ -2,7 +2,6 @@
 // Best effort, as at AWS: lines that wait in memory when the daemon dies are lost.
 #pragma once
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
@@ -39,7 +38,7 @@ class AccessLogs {
   /// Costs next to nothing for a bucket that asks for no log. Which ones do is looked up by deliver().
   void note(AccessRecord record);
   /// Delivers what has waited for kWait or is a batch. What the target refuses is dropped, and said by the answer.
-  Status deliver(const Context& context, WallTime now, const PutLog& put);
+  Status deliver(const Context& context, WallTime now, const api::Transfer& transfer);
 
   static constexpr std::chrono::seconds kWait{60};
   static constexpr size_t kBatch = 5000, kWaitingMax = 100'000;
@@ -47,7 +46,7 @@ class AccessLogs {
  private:
   Status look_up(const Context& context);
   Status deliver_one(const Context& context, WallTime now, const std::string& bucket, std::vector<AccessRecord> records,
-                     const PutLog& put);
+                     const api::Transfer& transfer);
 
   const Setting& setting_;
   std::mutex mutex_;

@@ -49,8 +49,8 @@ class ServiceImpl final : public Service {
   }
 
   void note_access(AccessRecord record) override { access_logs_.note(std::move(record)); }
-  Status deliver_access_logs(const Context& context, WallTime now, const PutLog& put) override {
-    return access_logs_.deliver(context, now, put);
+  Status deliver_access_logs(const Context& context, WallTime now, const api::Transfer& transfer) override {
+    return access_logs_.deliver(context, now, transfer);
   }
 
   Result<int64_t> replicate(const Context& context, WallTime now, ReplicaDestinations& destinations) override {

@@ -1,7 +1,6 @@
 // S3: buckets and objects, encrypted, versioned, locked, expired and replicated. API version 2006-03-01.
 #pragma once
 #include <chrono>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -36,9 +35,6 @@ class ReplicaDestinations {
 };
 
 struct AccessRecord;
-/// Puts an object for a service by itself (`call.caller`): the gate, with the text as the body.
-using PutLog = std::function<Status(const Context& context, const api::Call& call, const api::Value& input,
-                                    std::string_view text)>;
 
 class Service {
  public:
@@ -55,8 +51,8 @@ class Service {
   virtual Result<api::Value> cors_of(const Context& context, std::string_view bucket) = 0;
   /// For the server access log of its bucket, if it has one (access_logs.h).
   virtual void note_access(AccessRecord record) = 0;
-  /// Delivers access logs that have waited long enough.
-  virtual Status deliver_access_logs(const Context& context, WallTime now, const PutLog& put) = 0;
+  /// Delivers access logs that have waited long enough, as logging.s3.amazonaws.com through `transfer`.
+  virtual Status deliver_access_logs(const Context& context, WallTime now, const api::Transfer& transfer) = 0;
 };
 
 /// `store`: where the bytes of objects lie. `sealing_root`: 64 bytes, the installation's root. `invoke`: the gate, for

@@ -64,8 +64,9 @@ class World : public iam::House {
     audit_ = must(audit::open_audit_log(*database_, clock_, entropy_, Secret(Bytes(32, std::byte{5}))));
     gate_ = std::make_unique<gate::Gate>(*database_, *authority_, *audit_, clock_);
     options.regions = {kRegion, "eu-west-1"};
-    options.invoke_with_body = [this](const api::Call& call, const iam::Identity* identity, const Value& input,
-                                      api::RequestBody* body) { return gate_->run(call, identity, input, body); };
+    options.transfer = [this](const api::Call& call, const iam::Identity* identity, const Value& input,
+                              api::RequestBody* body,
+                              api::Reply* reply) { return gate_->run(call, identity, input, body, reply); };
     events_ = open_service(
         *database_, *authority_,
         [this](const api::Call& call, const iam::Identity* identity, const Value& input) {

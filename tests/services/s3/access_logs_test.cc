@@ -41,12 +41,8 @@ class AccessLogsTest : public World {
   Status deliver() {
     return s3_->deliver_access_logs(
         Context(), clock_.wall(),
-        [this](const Context&, const api::Call& call, const Value& input, std::string_view text) -> Status {
-          TextBody body{std::string(text)};
-          api::Reply reply;
-          COFFER_CHECK_OK(gate_->run(call, nullptr, input, &body, &reply));
-          return ok_status();
-        });
+        [this](const api::Call& call, const iam::Identity* identity, const Value& input, api::RequestBody* body,
+               api::Reply* reply) { return gate_->run(call, identity, input, body, reply); });
   }
   std::vector<std::string> logs() {
     std::vector<std::string> texts;
