@@ -12,7 +12,6 @@
 #include "edge/wire/server.h"
 #include "engine/crypto/ed25519.h"
 #include "services/iam/service.h"
-#include "services/s3/access_logs.h"
 #include "services/s3/service.h"
 
 namespace coffer::daemon {
@@ -21,31 +20,6 @@ namespace {
 constexpr std::chrono::seconds kDueEvery{10}, kDueBySecond{1};
 constexpr std::chrono::seconds kStopGrace{20};
 constexpr std::chrono::milliseconds kTick{100}, kEventTick{30}, kOutsideTick{200};
-
-s3::AccessRecord record_of(wire::S3Access access) {
-  s3::AccessRecord record;
-  record.time = access.call.time;
-  record.bucket = std::move(access.bucket);
-  record.key = std::move(access.key);
-  record.remote_ip = std::move(access.call.source_ip);
-  record.requester = std::move(access.call.caller.arn);
-  record.request_id = std::move(access.call.request_id);
-  record.operation = std::move(access.operation);
-  record.method = std::move(access.method);
-  record.target = std::move(access.target);
-  record.status = access.status;
-  record.error_code = std::move(access.error_code);
-  record.bytes_sent = access.bytes_sent;
-  record.total_ms = static_cast<int64_t>(access.seconds * 1000);
-  record.referer = std::move(access.referer);
-  record.user_agent = std::move(access.call.user_agent);
-  record.version_id = std::move(access.version_id);
-  record.host = std::move(access.host);
-  record.signature_version = std::move(access.signature_version);
-  record.auth_type = std::move(access.auth_type);
-  record.tls = access.call.secure_transport;
-  return record;
-}
 
 class RunningDaemon final : public Daemon {
  public:
@@ -72,7 +46,8 @@ class RunningDaemon final : public Daemon {
             .s3_domains = config_.s3_domains,
             .s3_cors = [this](const Context& context,
                               std::string_view bucket) { return services_->s3().cors_of(context, bucket); },
-            .s3_access = [this](wire::S3Access access) { services_->s3().note_access(record_of(std::move(access))); }});
+            .s3_access_wanted = [this](std::string_view bucket) { return services_->s3().wants_access_log(bucket); },
+            .s3_access = [this](api::AccessRecord record) { services_->s3().note_access(std::move(record)); }});
     wire::Server::Options options;
     options.host = config_.host;
     options.port = config_.port;

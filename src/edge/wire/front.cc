@@ -8,6 +8,7 @@
 #include "edge/wire/authenticate.h"
 #include "edge/wire/front_progress.h"
 #include "edge/wire/model.h"
+#include "edge/wire/s3_access.h"
 #include "edge/wire/s3_front.h"
 #include "edge/wire/server_answer.h"
 #include "edge/wire/sigv2.h"
@@ -321,15 +322,15 @@ std::optional<Response> Front::State::handle(const Context& context, Request& re
   Progress at;
   at.brief = brief;
   at.call.request_id = random_uuid(state.entropy);
-  std::string target = options.s3_access ? request.target : std::string();  // S3's way rewrites it
+  std::string target = options.s3_access_wanted ? request.target : std::string();  // S3's way rewrites it
   Result<Response> answer = state.answer(context, request, at);
   if (at.is_too_long) return std::nullopt;
   const double seconds = std::chrono::duration<double>(state.clock.mono() - begun).count();
   const std::string_view service = at.service ? at.service->id : std::string_view("unknown");
   const std::string_view operation = at.route.operation ? at.route.operation->name : std::string_view("unknown");
   const auto tell_access = [&](const Response& response, std::string error_code) {
-    if (options.s3_access && service == "s3" && !at.bucket.empty())
-      options.s3_access(s3_access_of(at, request, std::move(target), response, std::move(error_code), seconds));
+    if (options.s3_access_wanted && service == "s3" && !at.bucket.empty() && options.s3_access_wanted(at.bucket))
+      options.s3_access(access_record_of(at, request, std::move(target), response, std::move(error_code), seconds));
   };
   if (answer.ok()) {
     state.metrics.count(service, operation, "200", seconds);

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/entropy.h"
 #include "edge/wire/http.h"
-#include "edge/wire/s3_access.h"
+#include "services/api/access_record.h"
 #include "services/gate/gate.h"
 #include "services/iam/authority.h"
 
@@ -30,8 +30,9 @@ class Front {
     std::vector<std::string> s3_domains = {};  // hosts whose sub-domains are buckets
     /// The CORSConfiguration of a bucket; null value: it has none. May be null.
     std::function<Result<api::Value>(const Context&, std::string_view bucket)> s3_cors = nullptr;
-    /// Told of every answered request to a bucket, for its access log. May be null.
-    std::function<void(S3Access)> s3_access = nullptr;
+    /// Whether a bucket has an access log; then `s3_access` is told of its answered requests. May be null, both.
+    std::function<bool(std::string_view bucket)> s3_access_wanted = nullptr;
+    std::function<void(api::AccessRecord)> s3_access = nullptr;
   };
   /// All borrowed things outlive the front.
   Front(gate::Gate& gate, iam::Authority& authority, Clock& clock, Entropy& entropy, Options options);

@@ -43,29 +43,35 @@ std::string operation_name(const Progress& at, const Request& request) {
 
 }  // namespace
 
-S3Access s3_access_of(const Progress& at, const Request& request, std::string target, const Response& response,
-                      std::string error_code, double seconds) {
-  S3Access access;
-  access.call = at.call;
-  access.bucket = at.bucket;
-  access.key = at.key;
-  access.operation = operation_name(at, request);
-  access.method = request.method;
-  access.target = std::move(target);
-  access.host = request.headers.get("host");
-  access.referer = request.headers.get("referer");
-  access.status = response.status;
-  access.error_code = std::move(error_code);
-  access.bytes_sent = response.stream ? response.stream_size.value_or(0) : response.body.size();
-  if (request.method == "HEAD") access.bytes_sent = 0;
-  access.seconds = seconds;
-  access.version_id = response.headers.get("x-amz-version-id");
-  if (at.call.signature) {
-    const std::string& type = at.call.signature->auth_type;
-    access.signature_version = at.call.signature->version == "AWS" ? "SigV2" : "SigV4";
-    access.auth_type = type == "REST-HEADER" ? "AuthHeader" : type == "POST" ? "-" : "QueryString";
+api::AccessRecord access_record_of(const Progress& at, const Request& request, std::string target,
+                                   const Response& response, std::string error_code, double seconds) {
+  const api::Call& call = at.call;
+  api::AccessRecord record;
+  record.time = call.time;
+  record.bucket = at.bucket;
+  record.key = at.key;
+  record.remote_ip = call.source_ip;
+  record.requester = call.caller.arn;
+  record.request_id = call.request_id;
+  record.operation = operation_name(at, request);
+  record.method = request.method;
+  record.target = std::move(target);
+  record.status = response.status;
+  record.error_code = std::move(error_code);
+  record.bytes_sent = response.stream ? response.stream_size.value_or(0) : response.body.size();
+  if (request.method == "HEAD") record.bytes_sent = 0;
+  record.total_ms = static_cast<int64_t>(seconds * 1000);
+  record.referer = request.headers.get("referer");
+  record.user_agent = call.user_agent;
+  record.version_id = response.headers.get("x-amz-version-id");
+  record.host = request.headers.get("host");
+  if (call.signature) {
+    const std::string& type = call.signature->auth_type;
+    record.signature_version = call.signature->version == "AWS" ? "SigV2" : "SigV4";
+    record.auth_type = type == "REST-HEADER" ? "AuthHeader" : type == "POST" ? "-" : "QueryString";
   }
-  return access;
+  record.tls = call.secure_transport;
+  return record;
 }
 
 }  // namespace coffer::wire

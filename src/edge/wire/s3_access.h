@@ -4,22 +4,12 @@
 
 #include "edge/wire/front_progress.h"
 #include "edge/wire/http.h"
+#include "services/api/access_record.h"
 
 namespace coffer::wire {
 
-struct S3Access {
-  api::Call call;  // who, when, from where
-  std::string bucket, key;
-  std::string operation;  // as the log names it: "REST.GET.OBJECT"
-  std::string method, target, host, referer;
-  int status = 0;
-  std::string error_code;
-  uint64_t bytes_sent = 0;
-  double seconds = 0;
-  std::string version_id, signature_version, auth_type;
-};
 /// `target`: as the client sent it. `error_code` empty: it was answered.
-S3Access s3_access_of(const Progress& at, const Request& request, std::string target, const Response& response,
-                      std::string error_code, double seconds);
+api::AccessRecord access_record_of(const Progress& at, const Request& request, std::string target,
+                                   const Response& response, std::string error_code, double seconds);
 
 }  // namespace coffer::wire

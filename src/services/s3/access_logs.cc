@@ -75,6 +75,11 @@ std::string access_line(std::string_view bucket_owner, const AccessRecord& r) {
          (r.tls ? "TLSv1.3" : "-") + " - -\n";
 }
 
+bool AccessLogs::wants(std::string_view bucket) {
+  std::lock_guard lock(mutex_);
+  return logged_.contains(bucket);
+}
+
 void AccessLogs::note(AccessRecord record) {
   std::lock_guard lock(mutex_);
   if (count_ >= kWaitingMax || !logged_.contains(record.bucket)) return;

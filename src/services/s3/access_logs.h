@@ -8,26 +8,14 @@
 #include <string>
 #include <vector>
 
+#include "services/api/access_record.h"
 #include "services/s3/operations.h"
 #include "services/s3/service.h"
 
 namespace coffer::s3 {
 
-/// A request that was answered, as its line tells it. What is empty appears as "-".
-struct AccessRecord {
-  WallTime time;
-  std::string bucket, key;
-  std::string remote_ip, requester, request_id;
-  std::string operation;  // "REST.GET.OBJECT"
-  std::string method, target;
-  int status = 0;
-  std::string error_code;
-  uint64_t bytes_sent = 0;
-  int64_t total_ms = 0;
-  std::string referer, user_agent, version_id, host;
-  std::string signature_version, auth_type;  // "SigV4", "AuthHeader"
-  bool tls = false;
-};
+using api::AccessRecord;
+
 /// The line, with its end, in the fields and the order that S3 documents.
 std::string access_line(std::string_view bucket_owner, const AccessRecord& record);
 
@@ -35,7 +23,8 @@ std::string access_line(std::string_view bucket_owner, const AccessRecord& recor
 class AccessLogs {
  public:
   explicit AccessLogs(const Setting& setting) : setting_(setting) {}
-  /// Costs next to nothing for a bucket that asks for no log. Which ones do is looked up by deliver().
+  /// Does the bucket ask for a log? As deliver() last saw it.
+  [[nodiscard]] bool wants(std::string_view bucket);
   void note(AccessRecord record);
   /// Delivers what has waited for kWait or is a batch. What the target refuses is dropped, and said by the answer.
   Status deliver(const Context& context, WallTime now, const api::Transfer& transfer);

@@ -48,6 +48,7 @@ class ServiceImpl final : public Service {
     return scrub_.run_due(context, now);
   }
 
+  bool wants_access_log(std::string_view bucket) override { return access_logs_.wants(bucket); }
   void note_access(AccessRecord record) override { access_logs_.note(std::move(record)); }
   Status deliver_access_logs(const Context& context, WallTime now, const api::Transfer& transfer) override {
     return access_logs_.deliver(context, now, transfer);

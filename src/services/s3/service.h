@@ -11,6 +11,7 @@
 #include "base/entropy.h"
 #include "base/secret.h"
 #include "engine/store/object_store.h"
+#include "services/api/access_record.h"
 #include "services/api/action.h"
 #include "services/catalog/database.h"
 #include "services/iam/authority.h"
@@ -34,8 +35,6 @@ class ReplicaDestinations {
                                   const api::Value& input, api::RequestBody* body) = 0;
 };
 
-struct AccessRecord;
-
 class Service {
  public:
   virtual ~Service() = default;
@@ -49,8 +48,9 @@ class Service {
   /// The CORSConfiguration of a bucket, which the edge needs before it knows any operation; null when it has none, or
   /// when there is no such bucket.
   virtual Result<api::Value> cors_of(const Context& context, std::string_view bucket) = 0;
-  /// For the server access log of its bucket, if it has one (access_logs.h).
-  virtual void note_access(AccessRecord record) = 0;
+  /// Whether a bucket has a server access log; and a line for it. What asks for none, the front need not write down.
+  virtual bool wants_access_log(std::string_view bucket) = 0;
+  virtual void note_access(api::AccessRecord record) = 0;
   /// Delivers access logs that have waited long enough, as logging.s3.amazonaws.com through `transfer`.
   virtual Status deliver_access_logs(const Context& context, WallTime now, const api::Transfer& transfer) = 0;
 };
