@@ -4,15 +4,9 @@
 namespace coffer::backup {
 namespace {
 
-struct Entry {
-  const char* operation;
-  bool changes;
-  Access access;
-  Run run;
-};
-constexpr Entry kEntries[] = {
-    {"CreateBackupVault", true, access_new_vault, create_vault},
-    {"CreateLogicallyAirGappedBackupVault", true, access_new_vault, create_air_gapped_vault},
+constexpr api::Entry<Request> kEntries[] = {
+    {"CreateBackupVault", true, access_new_vault, create_vault, prepare_vault},
+    {"CreateLogicallyAirGappedBackupVault", true, access_new_vault, create_air_gapped_vault, prepare_vault},
     {"DescribeBackupVault", false, access_vault, describe_vault},
     {"ListBackupVaults", false, access_plain, list_vaults},
     {"DeleteBackupVault", true, access_vault, delete_vault},
@@ -88,21 +82,7 @@ class BackupService final : public Service {
         setting_{database, authority, invoke_, rds, engine, clock, entropy, options_},
         watch_(entropy) {}
 
-  api::ServiceTable actions() override {
-    api::ServiceTable table{"backup", {}};
-    for (const Entry& entry : kEntries) {
-      api::Action action;
-      action.operation = entry.operation;
-      action.changes = entry.changes;
-      action.access = [this, access = entry.access](const api::Operation& o) { return access(Request{setting_, o}); };
-      action.run = [this, run = entry.run](const api::Operation& o) { return run(Request{setting_, o}); };
-      // The key is found by calls of KMS, which write in transactions of their own.
-      if (entry.access == access_new_vault)
-        action.prepare = [this](const api::Operation& o) { return prepare_vault(setting_, o); };
-      table.actions.push_back(std::move(action));
-    }
-    return table;
-  }
+  api::ServiceTable actions() override { return api::table_of<Request>("backup", kEntries, setting_); }
 
   void add_handlers(work::Runner& runner) override {
     using Carry = Status (*)(const Setting&, const Context&, const work::Item&);

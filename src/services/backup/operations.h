@@ -7,6 +7,7 @@
 
 #include "services/api/arn.h"
 #include "services/api/fault.h"
+#include "services/api/request.h"
 #include "services/backup/decisions.h"
 #include "services/backup/rows.h"
 #include "services/backup/service.h"
@@ -31,22 +32,7 @@ struct Setting {
   Entropy& entropy;
   const Options& options;
 };
-struct Request {
-  const Setting& setting;
-  const api::Operation& operation;
-  [[nodiscard]] catalog::Transaction& t() const { return operation.transaction; }
-  [[nodiscard]] const api::Value& input() const { return operation.input; }
-  [[nodiscard]] const api::Call& call() const { return operation.call; }
-  /// Of the calling account; of the account for which a service acts.
-  [[nodiscard]] const std::string& account() const {
-    return call().caller.account.empty() ? call().source_account : call().caller.account;
-  }
-  [[nodiscard]] const std::string& region() const { return operation.call.region; }
-  [[nodiscard]] std::string text(std::string_view name) const { return std::string(operation.input.text(name)); }
-  [[nodiscard]] WallTime now() const { return operation.call.time; }
-};
-using Run = Result<api::Value> (*)(const Request&);
-using Access = Result<std::vector<api::AccessRequest>> (*)(const Request&);
+using Request = api::Request<Setting>;
 
 // failures, by the names of the model
 Error not_found(std::string message);
@@ -197,7 +183,7 @@ Result<std::vector<api::AccessRequest>> access_tags(const Request&);  // Resourc
 Result<api::AccessRequest> access_to_vault(catalog::Transaction&, const rows::Vault&, std::string action);
 
 // vaults.cc, vault_settings.cc
-Result<std::shared_ptr<void>> prepare_vault(const Setting&, const api::Operation&);
+Result<std::shared_ptr<void>> prepare_vault(const Request&);
 Result<api::Value> create_vault(const Request&);
 Result<api::Value> create_air_gapped_vault(const Request&);
 Result<api::Value> describe_vault(const Request&);

@@ -131,9 +131,11 @@ Value created_value(const Vault& vault) {
 
 }  // namespace
 
-Result<std::shared_ptr<void>> prepare_vault(const Setting& s, const api::Operation& o) {
-  const std::string key(o.input.text("EncryptionKeyArn"));
-  const bool air_gapped = o.call.operation == "CreateLogicallyAirGappedBackupVault";
+Result<std::shared_ptr<void>> prepare_vault(const Request& r) {
+  const Setting& s = r.setting;
+  const api::Operation& o = r.operation;
+  const std::string key = r.text("EncryptionKeyArn");
+  const bool air_gapped = r.call().operation == "CreateLogicallyAirGappedBackupVault";
   Result<VaultKey> found =
       key.empty() ? default_key(s, o, air_gapped ? "AWS_OWNED_KMS_KEY" : "") : named_key(s, o, key);
   if (!found.ok()) return std::move(found).error();

@@ -112,13 +112,7 @@ Result<Requests> on_named(const Request& r) {
 constexpr char kConnections[] = "connection", kDestinations[] = "api-destination", kArchives[] = "archive",
                kReplays[] = "replay";
 
-struct Entry {
-  const char* operation;
-  bool changes;
-  Access access;
-  Run run;
-};
-constexpr Entry kEntries[] = {
+constexpr api::Entry<Request> kEntries[] = {
     {"CreateEventBus", true, on_bus, create_event_bus},
     {"UpdateEventBus", true, on_bus, update_event_bus},
     {"DescribeEventBus", false, on_bus, describe_event_bus},
@@ -172,18 +166,7 @@ class EventService final : public Service {
                  clock,    entropy,   std::move(options), rules_, pace_},
         delivering_(setting_) {}
 
-  api::ServiceTable actions() override {
-    api::ServiceTable table{"events", {}};
-    for (const Entry& entry : kEntries) {
-      api::Action action;
-      action.operation = entry.operation;
-      action.changes = entry.changes;
-      action.access = [this, access = entry.access](const api::Operation& o) { return access(Request{setting_, o}); };
-      action.run = [this, run = entry.run](const api::Operation& o) { return run(Request{setting_, o}); };
-      table.actions.push_back(std::move(action));
-    }
-    return table;
-  }
+  api::ServiceTable actions() override { return api::table_of<Request>("events", kEntries, setting_); }
 
   Result<int64_t> deliver(const Context& context, WallTime now, Lane lane) override {
     return delivering_.deliver(context, now, lane);

@@ -3,6 +3,7 @@
 #include <memory>
 #include <mutex>
 
+#include "services/api/request.h"
 #include "services/events/matcher.h"
 #include "services/events/pace.h"
 #include "services/events/rows.h"
@@ -46,23 +47,7 @@ struct Setting {
   RuleCache& rules;
   Pace& pace;
 };
-struct Request {
-  const Setting& setting;
-  const api::Operation& operation;
-  [[nodiscard]] catalog::Transaction& t() const { return operation.transaction; }
-  [[nodiscard]] const api::Value& input() const { return operation.input; }
-  [[nodiscard]] const api::Call& call() const { return operation.call; }
-  /// Of the calling account; of the account for which a service acts.
-  [[nodiscard]] const std::string& account() const {
-    return call().caller.account.empty() ? call().source_account : call().caller.account;
-  }
-  [[nodiscard]] const std::string& region() const { return call().region; }
-  [[nodiscard]] std::string text(std::string_view name) const { return std::string(operation.input.text(name)); }
-  [[nodiscard]] WallTime now() const { return operation.call.time; }
-  [[nodiscard]] bool by_service() const { return call().caller.kind == api::Caller::Kind::kService; }
-};
-using Run = Result<api::Value> (*)(const Request&);
-using Access = Result<std::vector<api::AccessRequest>> (*)(const Request&);
+using Request = api::Request<Setting>;
 
 // ---- common.cc
 Error validation(std::string message);

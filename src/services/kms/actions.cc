@@ -221,13 +221,7 @@ Result<Requests> create(const Request& r) {
 constexpr char kListKeys[] = "kms:ListKeys", kListAliases[] = "kms:ListAliases",
                kGenerateRandom[] = "kms:GenerateRandom", kListRetirableGrants[] = "kms:ListRetirableGrants";
 
-struct Entry {
-  const char* operation;
-  bool changes;
-  Access access;
-  Run run;
-};
-constexpr Entry kEntries[] = {
+constexpr api::Entry<Request> kEntries[] = {
     {"CreateKey", true, create, create_key},
     {"CreateAwsManagedKey", true, only_for_services, create_aws_managed_key},
     {"DescribeKey", false, look_at, describe_key},
@@ -304,15 +298,9 @@ class KeyService final : public Service {
         setting_{authority, root_.view(), clock, entropy, std::move(options), materials_, keys_} {}
 
   api::ServiceTable actions() override {
-    api::ServiceTable table{"kms", {}};
-    for (const Entry& entry : kEntries) {
-      api::Action action;
-      action.operation = entry.operation;
-      action.changes = entry.changes;
-      action.access = [this, access = entry.access](const api::Operation& o) { return access(Request{setting_, o}); };
-      action.run = [this, run = entry.run](const api::Operation& o) { return run(Request{setting_, o}); };
-      if (is_brief(entry.operation)) action.brief = without_key_pair;
-      table.actions.push_back(std::move(action));
+    api::ServiceTable table = api::table_of<Request>("kms", kEntries, setting_);
+    for (api::Action& action : table.actions) {
+      if (is_brief(action.operation)) action.brief = without_key_pair;
     }
     return table;
   }

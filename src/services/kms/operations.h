@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "engine/crypto/kms_blob.h"
+#include "services/api/request.h"
 #include "services/kms/key_cache.h"
 #include "services/kms/rows.h"
 #include "services/kms/service.h"
@@ -41,21 +42,7 @@ struct Setting {
   MaterialCache& materials;
   KeyCache& keys;
 };
-struct Request {
-  const Setting& setting;
-  const api::Operation& operation;
-  [[nodiscard]] catalog::Transaction& t() const { return operation.transaction; }
-  [[nodiscard]] const api::Value& input() const { return operation.input; }
-  [[nodiscard]] const api::Call& call() const { return operation.call; }
-  /// Of the calling account; of the account for which a service acts.
-  [[nodiscard]] const std::string& account() const {
-    return call().caller.account.empty() ? call().source_account : call().caller.account;
-  }
-  [[nodiscard]] std::string text(std::string_view name) const { return std::string(operation.input.text(name)); }
-  [[nodiscard]] WallTime now() const { return operation.call.time; }
-};
-using Run = Result<api::Value> (*)(const Request&);
-using Access = Result<std::vector<api::AccessRequest>> (*)(const Request&);
+using Request = api::Request<Setting>;
 
 // keys named by callers
 enum class Naming { kAny, kNoAlias };  // management operations take no alias

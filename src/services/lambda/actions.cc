@@ -71,14 +71,7 @@ Result<Requests> on_all(const Request& r) {
   return Requests{std::move(request)};
 }
 
-struct Entry {
-  const char* operation;
-  bool changes;
-  Access access;
-  Run run;
-  Prepare prepare = nullptr;
-};
-constexpr Entry kEntries[] = {
+constexpr api::Entry<Request> kEntries[] = {
     {"CreateFunction", true, on_function, create_function, prepare_code},
     {"GetFunction", false, on_function, get_function},
     {"GetFunctionConfiguration", false, on_function, get_function_configuration},
@@ -120,23 +113,7 @@ class FunctionService final : public Service {
                                          executor,           root_.view(), clock, entropy,
                                          std::move(options), running_,     logs_, nullptr} {}
 
-  api::ServiceTable actions() override {
-    api::ServiceTable table{"lambda", {}};
-    for (const Entry& entry : kEntries) {
-      api::Action action;
-      action.operation = entry.operation;
-      action.changes = entry.changes;
-      action.access = [this, access = entry.access](const api::Operation& o) { return access(Request{setting_, o}); };
-      action.run = [this, run = entry.run](const api::Operation& o) { return run(Request{setting_, o}); };
-      if (entry.prepare) {
-        action.prepare = [this, prepare = entry.prepare](const api::Operation& o) {
-          return prepare(Request{setting_, o});
-        };
-      }
-      table.actions.push_back(std::move(action));
-    }
-    return table;
-  }
+  api::ServiceTable actions() override { return api::table_of<Request>("lambda", kEntries, setting_); }
 
   void add_handlers(work::Runner& runner) override {
     runner.handle("lambda.async", [this](const Context& context, const work::Item& item) {

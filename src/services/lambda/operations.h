@@ -5,6 +5,7 @@
 #include <mutex>
 #include <string>
 
+#include "services/api/request.h"
 #include "services/lambda/names.h"
 #include "services/lambda/rows.h"
 #include "services/lambda/service.h"
@@ -73,22 +74,7 @@ struct Setting {
   LogQueue& logs;
   std::function<void()> wake;  // whoever carries out asynchronous invocations; may be null
 };
-struct Request {
-  const Setting& setting;
-  const api::Operation& operation;
-  [[nodiscard]] catalog::Transaction& t() const { return operation.transaction; }
-  [[nodiscard]] const api::Value& input() const { return operation.input; }
-  [[nodiscard]] const api::Call& call() const { return operation.call; }
-  /// Of the calling account; of the account for which a service acts.
-  [[nodiscard]] const std::string& account() const {
-    return call().caller.account.empty() ? call().source_account : call().caller.account;
-  }
-  [[nodiscard]] std::string text(std::string_view name) const { return std::string(operation.input.text(name)); }
-  [[nodiscard]] WallTime now() const { return operation.call.time; }
-};
-using Run = Result<api::Value> (*)(const Request&);
-using Access = Result<std::vector<api::AccessRequest>> (*)(const Request&);
-using Prepare = Result<std::shared_ptr<void>> (*)(const Request&);
+using Request = api::Request<Setting>;
 
 // failures
 Error invalid_parameter(std::string message);

@@ -4,13 +4,7 @@
 namespace coffer::logs {
 namespace {
 
-struct Entry {
-  const char* operation;
-  bool changes;
-  Access access;
-  Run run;
-};
-constexpr Entry kEntries[] = {
+constexpr api::Entry<Request> kEntries[] = {
     {"CreateLogGroup", true, on_new_group, create_log_group},
     {"DeleteLogGroup", true, on_group, delete_log_group},
     {"DescribeLogGroups", false, on_all_groups, describe_log_groups},
@@ -40,18 +34,7 @@ class LogService final : public Service {
   LogService(catalog::Database& database, iam::Authority& authority, Clock& clock, Entropy& entropy)
       : setting_{database, authority, clock, entropy} {}
 
-  api::ServiceTable actions() override {
-    api::ServiceTable table{"logs", {}};
-    for (const Entry& entry : kEntries) {
-      api::Action action;
-      action.operation = entry.operation;
-      action.changes = entry.changes;
-      action.access = [this, access = entry.access](const api::Operation& o) { return access(Request{setting_, o}); };
-      action.run = [this, run = entry.run](const api::Operation& o) { return run(Request{setting_, o}); };
-      table.actions.push_back(std::move(action));
-    }
-    return table;
-  }
+  api::ServiceTable actions() override { return api::table_of<Request>("logs", kEntries, setting_); }
 
   Status run_due(const Context& context, WallTime now) override { return remove_old_events(setting_, context, now); }
 

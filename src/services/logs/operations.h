@@ -1,6 +1,7 @@
 // The operations behind actions.cc, by area. For the files of this folder.
 #pragma once
 #include "services/api/fault.h"
+#include "services/api/request.h"
 #include "services/logs/rows.h"
 #include "services/logs/service.h"
 
@@ -13,21 +14,9 @@ struct Setting {
   Clock& clock;
   Entropy& entropy;
 };
-struct Request {
-  const Setting& setting;
-  const api::Operation& operation;
-  [[nodiscard]] catalog::Transaction& t() const { return operation.transaction; }
-  [[nodiscard]] const api::Value& input() const { return operation.input; }
-  [[nodiscard]] const api::Call& call() const { return operation.call; }
-  /// Of the calling account; of the account for which a service acts.
-  [[nodiscard]] const std::string& account() const {
-    return call().caller.account.empty() ? call().source_account : call().caller.account;
-  }
-  [[nodiscard]] std::string text(std::string_view name) const { return std::string(operation.input.text(name)); }
-  [[nodiscard]] int64_t now_millis() const { return operation.call.time.micros / 1000; }
+struct Request : api::Request<Setting> {
+  [[nodiscard]] int64_t now_millis() const { return call().time.micros / 1000; }
 };
-using Run = Result<api::Value> (*)(const Request&);
-using Access = Result<std::vector<api::AccessRequest>> (*)(const Request&);
 
 inline constexpr int64_t kDayMillis = 86'400'000;
 

@@ -6,9 +6,6 @@ namespace coffer::rds {
 namespace {
 
 using api::AccessRequest;
-using Access = Result<Requests> (*)(const Request&);
-using Run = Result<api::Value> (*)(const Request&);
-using Prepare = Prepared (*)(const Request&);
 
 std::string arn_of(const Request& r, std::string_view type, const std::string& name) {
   return "arn:aws:rds:" + r.region() + ":" + r.account() + ":" + std::string(type) + ":" + name;
@@ -141,15 +138,7 @@ Result<Requests> exporting(const Request& r) {
   return Requests{on(r, "*"), std::move(pass)};
 }
 
-struct Entry {
-  const char* operation;
-  bool changes;
-  Access access;
-  Run run;
-  Prepare prepare = nullptr;
-};
-
-const Entry kEntries[] = {
+const api::Entry<Request> kEntries[] = {
     {"DescribeDBInstances", false, database<kDatabaseName>, describe_instances},
     {"ModifyDBInstance", true, database<kDatabaseName>, modify_instance},
     {"DeleteDBInstance", true, deleting_database, delete_instance},
@@ -173,7 +162,7 @@ const Entry kEntries[] = {
     {"DescribeEventCategories", false, anything, describe_event_categories},
 };
 
-const Entry kCofferEntries[] = {
+const api::Entry<Request> kCofferEntries[] = {
     {"RegisterDatabase", true, database<kDatabaseName>, register_database, prepare_registration},
     {"DeregisterDatabase", true, database<kDatabaseName>, deregister_database},
     {"CheckDatabase", false, database<kDatabaseName>, check_database, prepare_check},
@@ -187,8 +176,8 @@ class DatabaseService final : public Service {
       : root_(std::move(root)), setting_{database,     authority, std::move(invoke), engine,
                                          root_.view(), clock,     entropy,           std::move(options)} {}
 
-  api::ServiceTable actions() override { return table_of("rds", kEntries); }
-  api::ServiceTable coffer_actions() override { return table_of("coffer", kCofferEntries); }
+  api::ServiceTable actions() override { return api::table_of<Request>("rds", kEntries, setting_); }
+  api::ServiceTable coffer_actions() override { return api::table_of<Request>("coffer", kCofferEntries, setting_); }
   void add_handlers(work::Runner& runner) override { add_work(setting_, runner); }
 
   Status run_due(const Context& context, WallTime now) override {
@@ -210,24 +199,6 @@ class DatabaseService final : public Service {
 
  private:
   static constexpr std::chrono::hours kEventsKept{14 * 24}, kTidyEvery{1};
-
-  template <size_t N>
-  api::ServiceTable table_of(std::string name, const Entry (&entries)[N]) {
-    api::ServiceTable table{std::move(name), {}};
-    for (const Entry& entry : entries) {
-      api::Action action;
-      action.operation = entry.operation;
-      action.changes = entry.changes;
-      action.access = [this, access = entry.access](const api::Operation& o) { return access(Request{setting_, o}); };
-      action.run = [this, run = entry.run](const api::Operation& o) { return run(Request{setting_, o}); };
-      if (entry.prepare)
-        action.prepare = [this, prepare = entry.prepare](const api::Operation& o) {
-          return prepare(Request{setting_, o});
-        };
-      table.actions.push_back(std::move(action));
-    }
-    return table;
-  }
 
   Secret root_;
   Setting setting_;

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "services/api/request.h"
 #include "services/rds/rows.h"
 #include "services/rds/service.h"
 
@@ -23,26 +24,7 @@ struct Setting {
   Options options;
 };
 
-struct Request {
-  const Setting& setting;
-  const api::Operation& operation;
-  [[nodiscard]] catalog::Transaction& t() const { return operation.transaction; }
-  [[nodiscard]] const api::Value& input() const { return operation.input; }
-  [[nodiscard]] const api::Call& call() const { return operation.call; }
-  /// Of the calling account; of the account for which a service acts.
-  [[nodiscard]] const std::string& account() const {
-    return call().caller.account.empty() ? call().source_account : call().caller.account;
-  }
-  [[nodiscard]] const std::string& region() const { return call().region; }
-  [[nodiscard]] std::string text(std::string_view name) const { return std::string(operation.input.text(name)); }
-  [[nodiscard]] WallTime now() const { return operation.call.time; }
-  /// What prepare() of the action made.
-  template <class T>
-  [[nodiscard]] const T& prepared() const {
-    COFFER_ASSERT(operation.prepared);
-    return *static_cast<const T*>(operation.prepared.get());
-  }
-};
+using Request = api::Request<Setting>;
 using Requests = std::vector<api::AccessRequest>;
 using Prepared = Result<std::shared_ptr<void>>;
 

@@ -1,6 +1,7 @@
 // What the operations of S3 work with, and the operations themselves by area. For the files of this folder.
 #pragma once
 #include "services/api/fault.h"
+#include "services/api/request.h"
 #include "services/s3/rows.h"
 #include "services/s3/service.h"
 
@@ -61,18 +62,7 @@ struct Request {
   void error_header(std::string_view name, std::string value) const;
   void error_element(std::string_view name, std::string value) const;
 };
-using Run = Result<api::Value> (*)(const Request&);
-using Access = Result<std::vector<api::AccessRequest>> (*)(const Request&);
-using Prepare = Result<std::shared_ptr<void>> (*)(const Request&);
-
-/// A line of the table of operations.
-struct Entry {
-  const char* operation;
-  bool changes;
-  Access access;
-  Run run;
-  Prepare prepare = nullptr;
-};
+using Entry = api::Entry<Request>;
 /// The operations on buckets, their settings, listings, tags and locks (bucket_entries.cc), on objects
 /// (object_entries.cc), and what replication asks a destination for (replica_operations.cc): no client reaches those,
 /// because S3's model does not have them.
