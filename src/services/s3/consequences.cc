@@ -1,5 +1,6 @@
 // What follows from a change of an object, in the transaction of the change: events for whoever asked for them, and
 // work for replication.
+#include "services/api/event.h"
 #include "services/api/value_json.h"
 #include "services/catalog/outbox.h"
 #include "services/s3/object_operations.h"
@@ -10,8 +11,8 @@ namespace {
 
 using api::Value;
 
-/// Events of EventBridge, and messages to queues, topics and functions ({"target", "message"}).
-constexpr std::string_view kEvents = "events", kNotifications = "s3-notifications";
+/// Messages to queues, topics and functions ({"target", "message"}).
+constexpr std::string_view kNotifications = "s3-notifications";
 
 struct Happening {
   const Request& r;
@@ -78,7 +79,7 @@ std::string sequencer_at(WallTime now) {
 
 bool has_versions(const Happening& h) { return !h.bucket.bucket.versioning.empty(); }
 
-Value bridge_event(const Happening& h) {
+api::Event bridge_event(const Happening& h) {
   const api::Call& call = h.r.call();
   Value object = Value::object({{"key", h.version.key}});
   if (!is_deletion(h.change)) object.set("size", h.version.size_bytes);
@@ -103,15 +104,14 @@ Value bridge_event(const Happening& h) {
     detail.set("deletion-type", marker ? "Delete Marker Created" : "Permanently Deleted");
   }
   if (h.change == Change::kRestored) detail.set("source-storage-class", h.version.storage_class);
-  return Value::object({{"version", "0"},
-                        {"id", random_uuid(h.r.setting.entropy)},
-                        {"detail-type", detail_type(h)},
-                        {"source", "aws.s3"},
-                        {"account", h.bucket.bucket.account},
-                        {"time", format_utc(h.r.now())},
-                        {"region", h.bucket.bucket.region},
-                        {"resources", api::List{h.bucket.bucket.arn()}},
-                        {"detail", std::move(detail)}});
+  return {.id = random_uuid(h.r.setting.entropy),
+          .source = "aws.s3",
+          .detail_type = std::string(detail_type(h)),
+          .account = h.bucket.bucket.account,
+          .region = h.bucket.bucket.region,
+          .time = h.r.now(),
+          .resources = {h.bucket.bucket.arn()},
+          .detail = std::move(detail)};
 }
 
 /// As in a form: what a key may have otherwise, queues and topics have seen before.
@@ -202,7 +202,7 @@ bool passes_filter(const Value& entry, std::string_view key) {
 Status notify(const Happening& h, const Value& configuration) {
   const WallTime now = h.r.now();
   if (configuration.has("EventBridgeConfiguration") && !detail_type(h).empty())
-    COFFER_CHECK_OK(catalog::outbox_append(h.r.t(), kEvents, api::to_json(bridge_event(h)), now));
+    COFFER_CHECK_OK(catalog::outbox_append(h.r.t(), api::kEventTopic, api::event_json(bridge_event(h)), now));
   const std::string name = classic_name(h);
   if (name.empty()) return ok_status();
   for (const auto& [kind, target] : {std::pair{"QueueConfigurations", "QueueArn"},

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "services/api/value_json.h"
+#include "services/api/event.h"
 #include "services/catalog/outbox.h"
 #include "services/s3/upkeep.h"
 
@@ -14,22 +14,21 @@ constexpr std::chrono::hours kPlannedRound{28 * 24};
 constexpr int64_t kVersionsAtOnce = 500;
 constexpr uint64_t kBytesAtOnce = uint64_t{256} << 20;
 
-Value damage_event(const rows::Bucket& bucket, const rows::Version& version, const std::string& reason, WallTime now,
-                   Entropy& entropy) {
+api::Event damage_event(const rows::Bucket& bucket, const rows::Version& version, const std::string& reason,
+                        WallTime now, Entropy& entropy) {
   Value object = Value::object({{"key", version.key}, {"size", version.size_bytes}, {"etag", version.etag}});
   if (!bucket.versioning.empty()) object.set("version-id", version.version_id);
-  return Value::object({{"version", "0"},
-                        {"id", random_uuid(entropy)},
-                        {"detail-type", "Object Damaged"},
-                        {"source", "coffer.s3"},
-                        {"account", bucket.account},
-                        {"time", format_utc(now)},
-                        {"region", bucket.region},
-                        {"resources", api::List{bucket.arn()}},
-                        {"detail", Value::object({{"version", "0"},
-                                                  {"bucket", Value::object({{"name", bucket.name}})},
-                                                  {"object", std::move(object)},
-                                                  {"reason", reason}})}});
+  return {.id = random_uuid(entropy),
+          .source = "coffer.s3",
+          .detail_type = "Object Damaged",
+          .account = bucket.account,
+          .region = bucket.region,
+          .time = now,
+          .resources = {bucket.arn()},
+          .detail = Value::object({{"version", "0"},
+                                   {"bucket", Value::object({{"name", bucket.name}})},
+                                   {"object", std::move(object)},
+                                   {"reason", reason}})};
 }
 
 }  // namespace
@@ -176,8 +175,9 @@ Result<bool> Scrub::note(const Context& context, WallTime now, int64_t sequence,
     version.version_id = row->text(2);
     // The rest of a row that cannot be read is left out.
     if (auto whole = rows::find_version_by_sequence(t, sequence); whole.ok() && *whole) version = **whole;
-    return catalog::outbox_append(
-        t, "events", api::to_json(damage_event(*bucket, version, error.message, now, setting_.entropy)), now);
+    return catalog::outbox_append(t, api::kEventTopic,
+                                  api::event_json(damage_event(*bucket, version, error.message, now, setting_.entropy)),
+                                  now);
   }));
   return is_new;
 }
