@@ -94,47 +94,45 @@ class RunningDaemon final : public Daemon {
 
   Status run(const Context& context) override {
     TaskGroup tasks(context);
-    tasks.spawn([&] {
-      while (!tasks.context().stopped()) {
-        if (Status done = replicate(tasks.context()); !done.ok() && done.code() != ErrorCode::kCancelled)
-          world_.log("error", "replication: " + done.error().message);
-        world_.clock.sleep_for(kTick);
-      }
-      return ok_status();
+    repeat(tasks, "replication", kTick, [this](const Context& inner) -> Result<int64_t> {
+      COFFER_CHECK_OK(replicate(inner));
+      return 0;
+    });
+    for (const events::Lane lane : {events::Lane::kHouse, events::Lane::kOutside}) {
+      repeat(
+          tasks, "delivering events", lane == events::Lane::kHouse ? kEventTick : kOutsideTick,
+          [this, lane](const Context& inner) { return services_->events().deliver(inner, world_.clock.wall(), lane); });
+    }
+    repeat(tasks, "writing the logs of functions", kTick, [this](const Context& inner) -> Result<int64_t> {
+      COFFER_CHECK_OK(services_->lambda().write_logs(inner));
+      return 0;
     });
     tasks.spawn([&] { return services_->runner().run(tasks.context(), static_cast<int>(config_.workers)); });
-    const auto deliver = [&](events::Lane lane) {
-      return [this, &tasks, lane] {
-        while (!tasks.context().stopped()) {
-          const Result<int64_t> done = services_->events().deliver(tasks.context(), world_.clock.wall(), lane);
-          if (!done.ok() && done.code() != ErrorCode::kCancelled)
-            world_.log("error", "delivering events: " + done.error().message);
-          if (!done.ok() || *done == 0)
-            world_.clock.sleep_for(lane == events::Lane::kHouse ? kEventTick : kOutsideTick);
-        }
-        return ok_status();
-      };
-    };
-    tasks.spawn(deliver(events::Lane::kHouse));
-    tasks.spawn(deliver(events::Lane::kOutside));
-    tasks.spawn([&] {
-      while (!tasks.context().stopped()) {
-        write_logs(tasks.context());
-        world_.clock.sleep_for(kTick);
-      }
-      return ok_status();
-    });
     const Status ended = run_loop(context);
     tasks.request_stop();
     COFFER_CHECK_OK(tasks.wait());
-    write_logs(context_);
+    log_failure("writing the logs of functions", services_->lambda().write_logs(context_));
     return ended.ok() ? stop() : ended;
   }
 
  private:
-  void write_logs(const Context& context) {
-    if (Status done = services_->lambda().write_logs(context); !done.ok() && done.code() != ErrorCode::kCancelled)
-      world_.log("error", "writing the logs of functions: " + done.error().message);
+  /// To the log, unless it only ended because the daemon does.
+  void log_failure(std::string_view what, const Status& done) {
+    if (!done.ok() && done.code() != ErrorCode::kCancelled)
+      world_.log("error", std::string(what) + ": " + done.error().message);
+  }
+
+  /// Has `work` done again and again until `tasks` stop, with a pause after it failed or found nothing.
+  void repeat(TaskGroup& tasks, const char* what, std::chrono::nanoseconds pause,
+              std::function<Result<int64_t>(const Context&)> work) {
+    tasks.spawn([this, &tasks, what, pause, work = std::move(work)] {
+      while (!tasks.context().stopped()) {
+        const Result<int64_t> done = work(tasks.context());
+        if (!done.ok()) log_failure(what, done.error());
+        if (!done.ok() || *done == 0) world_.clock.sleep_for(pause);
+      }
+      return ok_status();
+    });
   }
 
   Status run_loop(const Context& context) {
@@ -144,10 +142,7 @@ class RunningDaemon final : public Daemon {
       at = {world_.clock.mono().nanos + every.count()};
       return true;
     };
-    const auto tell = [&](const Status& done) {
-      if (!done.ok() && done.code() != ErrorCode::kCancelled)
-        world_.log("error", "work that is due by the clock: " + done.error().message);
-    };
+    const auto tell = [&](const Status& done) { log_failure("work that is due by the clock", done); };
     while (!context.stopped()) {
       if (is_time(by_second, kDueBySecond)) tell(services_->run_due_by_the_second(context));
       if (is_time(due, kDueEvery)) tell(services_->run_due(context));
